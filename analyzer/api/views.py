@@ -1,0 +1,388 @@
+"""The public contract: what the API answers, as pydantic models. Times are RFC 3339 UTC.
+
+Money travels as strings of decimal units with its currency beside it, never as a float.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class View(BaseModel):
+    """Base of all answers: unknown keys are errors when we read our own answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(View):
+    """An RFC 9457 problem. `id` is the Rejection id; `remedy` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    id: str
+    field: str = ""
+    remedy: str = ""
+
+
+class Health(View):
+    """`/api/v1/status`: what the global bar and the overview need at a glance."""
+
+    version: str
+    data_version: int  # grows when anything a page shows may have changed
+    now: datetime
+    newest_window: datetime | None  # end of the newest complete window
+    data_age_s: float | None
+    tenants: int
+    resources: int
+    open_incidents: int
+    affected_tenants: int
+    hottest_resource: str | None
+    hottest_utilisation: float | None
+    deliveries_pending: int
+    deliveries_failed: int
+    stale_sources: list[str]
+    longest_calm_s: float | None
+    sentence: str  # who is hurting whom now, or that nobody is
+    backfilling: str = ""  # progress words while history is loaded
+
+
+class CheckView(View):
+    name: str
+    passed: bool | None
+    value: float | None
+    threshold: float | None
+    detail: str
+
+
+class BlameView(View):
+    tenant: str
+    plan: str
+    contribution: float
+    demand: float
+    expected: float
+    times_expected: float
+    share: float
+    checks: list[CheckView]
+
+
+class HarmView(View):
+    tenant: str
+    plan: str
+    signal: str
+    before_s: float
+    during_s: float
+    without_s: float | None
+    past_slo: bool | None
+
+
+class RivalView(View):
+    tenant: str
+    score: float
+    why_not: str
+
+
+class IncidentSummary(View):
+    id: str
+    resource: str
+    kind: str
+    state: str
+    severity: str
+    sentence: str
+    aggressors: list[str]
+    victims: int
+    confidence: float
+    started_at: datetime
+    detected_at: datetime | None
+    ended_at: datetime | None
+    acknowledged_by: str | None
+    label: str | None
+
+
+class Band(View):
+    """One line of the evidence, on the incident's clock. None is a gap."""
+
+    name: str
+    role: str  # aggressor | expected_low | expected_high | expected | victims | victims_low |
+    #            victims_high | without | capacity | others | slo
+    unit: str
+    values: list[float | None]
+
+
+class TimelineEntry(View):
+    at: datetime
+    what: str
+    detail: str
+
+
+class IncidentDetail(IncidentSummary):
+    blames: list[BlameView]
+    harms: list[HarmView]
+    rivals: list[RivalView]
+    checks: list[CheckView]
+    caveats: list[str]
+    stretch: float
+    stretch_without: float | None
+    utilisation: float | None
+    cost: str | None
+    currency: str | None
+    clock: list[datetime]  # window starts shared by the bands
+    window_s: int
+    aggressor_bands: list[Band]
+    victim_bands: list[Band]
+    resource_bands: list[Band]
+    timeline: list[TimelineEntry]
+    explanation: list[str]  # sentences, as `partywall explain` prints them
+    decisions: list[DecisionView]
+
+
+class DecisionView(View):
+    id: str
+    action: str
+    state: str
+    tenant: str
+    resource: str
+    incident: str | None
+    reason: str
+    created_at: datetime
+    expires_at: datetime
+    limit: float | None
+    limit_low: float | None
+    limit_high: float | None
+    limit_unit: str
+    target: str | None
+    mode: str
+    decided_by: str | None
+    evidence: list[str]
+
+
+class TenantSummary(View):
+    id: str
+    name: str
+    plan: str
+    isolation: str
+    resources: list[str]
+    noise: float  # offered load over expected, last window; 1 is normal
+    share: float  # of its busiest resource
+    p95_s: float | None
+    error_ratio: float | None
+    requests_per_s: float
+    cost: str | None  # this week so far
+    margin: str | None
+    state: str  # calm | loud | hurt | quarantined
+
+
+class TenantPage(View):
+    items: list[TenantSummary]
+    total: int
+    next: str | None
+
+
+class UsagePoint(View):
+    ts: datetime
+    requests_per_s: float | None
+    busy: float | None  # resource units (busy seconds per second)
+    expected: float | None
+    p50_s: float | None
+    p95_s: float | None
+    error_ratio: float | None
+    waiting: float | None
+    throttled: float | None
+
+
+class ResourceUsage(View):
+    resource: str
+    family: str
+    window_s: int
+    points: list[UsagePoint]
+
+
+class TenantDetail(TenantSummary):
+    created_at: datetime | None
+    price: str | None
+    currency: str | None
+    pins: list[str]
+    slo_ms: float | None
+    placements: list[PlacementView]
+    usage: list[ResourceUsage]
+    as_aggressor: list[IncidentSummary]
+    as_victim: list[IncidentSummary]
+
+
+class PlacementView(View):
+    tenant: str
+    resource: str
+    isolation: str
+    from_ts: datetime
+    to_ts: datetime | None
+
+
+class TenantIn(BaseModel):
+    """`POST /api/v1/tenants`: provisioning."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str
+    name: str = ""
+    plan: str = ""
+    isolation: str = "shared"
+    resources: list[str] = []
+    pins: list[str] = []
+    slo_ms: float | None = None
+
+
+class ResourceView(View):
+    id: str
+    kind: str
+    parent: str | None
+    capacity: float | None
+    tenants: int
+    utilisation: float | None  # last window, busy seconds per second over capacity
+    state: str  # calm | noisy_neighbour | capacity | degraded | self_inflicted
+
+
+class DensityRow(View):
+    """How full one resource is over the last week (formulas: cost design §4.1)."""
+
+    resource: str
+    kind: str
+    capacity: float | None
+    tenants: int
+    active_tenants: int
+    p95_load: float
+    packing: float | None
+    headroom: float | None
+    multiplexing_gain: float | None
+    effective_tenants: float | None
+    gini: float | None
+    top_tenant: str | None
+    top_share: float | None
+    room: int | None  # how many more median tenants fit
+    days_to_full: float | None
+    shares: list[TenantShare]  # largest first, the rest summed under `__other__`
+
+
+class TenantShare(View):
+    tenant: str
+    share: float
+
+
+class Heatmap(View):
+    """Tenants x time: log2 of offered load over expected; None is no data."""
+
+    tenants: list[str]
+    clock: list[datetime]
+    window_s: int
+    values: list[list[float | None]]
+    shown: int
+    of: int
+
+
+class CostLine(View):
+    """One line of the cost table; amounts are decimal strings that add up as shown."""
+
+    tenant: str
+    plan: str
+    direct: str
+    idle: str
+    shared: str
+    total: str
+    revenue: str | None
+    margin: str | None
+    share: float
+    change: float | None  # against the week before, as a ratio
+
+
+class CostPage(View):
+    week: str
+    start: datetime
+    end: datetime
+    hours: int
+    zone: str
+    currency: str
+    status: str  # estimate | provisional | final
+    version: int
+    bill: str
+    allocated: str
+    idle: str
+    unattributed: str
+    coverage: float | None
+    lines: list[CostLine]
+    resources: list[ResourceCost]
+    weeks: list[str]
+
+
+class ResourceCost(View):
+    resource: str
+    bill: str
+    allocated: str
+    idle: str
+    unattributed: str
+    coverage: float | None
+
+
+class ReportView(View):
+    week: str
+    version: int
+    status: str
+    created_at: datetime
+    total: str
+    currency: str
+    formats: list[str]
+    path: str
+
+
+class EndpointIn(BaseModel):
+    """`POST /api/v1/endpoints`. The secret is made by us and shown once."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    url: str
+    format: str = "alertmanager"
+
+
+class EndpointView(View):
+    id: str
+    name: str
+    url: str  # redacted to scheme and host
+    format: str
+    state: str  # ok | failing | disabled
+    created_at: datetime
+    delivered: int
+    failed: int
+    secret: str | None = None  # only in the answer that creates it
+
+
+class DeliveryView(View):
+    id: str
+    event_id: str
+    event_type: str
+    incident: str | None
+    endpoint: str
+    state: str
+    attempt: int
+    next_at: datetime | None
+    created_at: datetime
+    delivered_at: datetime | None
+    status: int | None
+    ms: float | None
+    error: str
+
+
+class AnnotationIn(BaseModel):
+    """`POST /api/v1/annotations`: a deploy or another outside event, for the evidence timeline."""
+
+    model_config = ConfigDict(extra="forbid")
+    at: datetime | None = None
+    title: str
+    detail: str = ""
+    resource: str | None = None
+    tenant: str | None = None
+
+
+IncidentDetail.model_rebuild()
+TenantDetail.model_rebuild()
+DensityRow.model_rebuild()
+CostPage.model_rebuild()

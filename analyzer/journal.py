@@ -1,0 +1,1 @@
+"""Changes written down: a transition and its notifications in one transaction."""

@@ -1,0 +1,180 @@
+"""The only door to DuckDB: one file, one owner, named queries, one writer at a time.
+
+Queries live in `analyzer/sql/*.sql`, each under a line `-- name: its_name`; parameters are
+`$named`. Migrations live in `analyzer/sql/migrations/NNNN_*.sql` and run once, in order, at open.
+The SQL keeps to what DuckDB and DuckLake share (no keys, indexes, sequences, ON CONFLICT or
+RETURNING), so that the same text can run on a lake.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Every named query of `analyzer/sql`. Raises ValueError on a name used twice."""
+    found: dict[str, str] = {}
+    for file in sorted(resources.files("analyzer.sql").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".sql"):
+            parts = _NAME.split(file.read_text("utf-8"))
+            for name, text in zip(parts[1::2], parts[2::2], strict=True):
+                if name in found:
+                    raise ValueError(f"query {name} is defined twice ({file.name})")
+                found[name] = text.strip()
+    return found
+
+
+class Reader:
+    """Runs named queries on one cursor. Parameters and results are plain values."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def rows(self, name: str, **params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query, as tuples."""
+        return self._cursor.execute(queries()[name], params).fetchall()
+
+    def row(self, name: str, **params: Any) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        return self._cursor.execute(queries()[name], params).fetchone()
+
+    def records(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        """All rows of a query, as dicts by column name."""
+        result = self._cursor.execute(queries()[name], params)
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def arrow(self, name: str, **params: Any) -> pa.Table:
+        """The whole result as an Arrow table (zero copy into NumPy and Polars)."""
+        return self._cursor.execute(queries()[name], params).fetch_arrow_table()
+
+    def frame(self, name: str, **params: Any) -> pl.DataFrame:
+        """The whole result as a Polars frame."""
+        return pl.DataFrame(pl.from_arrow(self.arrow(name, **params)))
+
+
+class Transaction(Reader):
+    """A reader that may also write. Made by `Store.transaction`; commits when that block ends."""
+
+    def execute(self, name: str, **params: Any) -> None:
+        """Run a statement."""
+        self._cursor.execute(queries()[name], params)
+
+    def load(self, name: str, batch: pa.Table, **params: Any) -> None:
+        """Run a statement that reads the in-memory table `batch`."""
+        self._cursor.register("batch", batch)
+        try:
+            self._cursor.execute(queries()[name], params)
+        finally:
+            self._cursor.unregister("batch")
+
+
+class Store:
+    """Owns the database. Any number of threads may read; `transaction` lets one write at a time."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._writer = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path | None, *, memory_limit: str = "2GB", threads: int = 2) -> Store:
+        """Open or create the file (None: in memory) and migrate it.
+
+        Raises duckdb.IOException when another process owns the file.
+        """
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(
+            str(path) if path is not None else ":memory:",
+            config={
+                "memory_limit": memory_limit,
+                "threads": threads,
+                # A checkpoint inside a commit is the tail of the latency: we checkpoint on purpose.
+                "checkpoint_threshold": "512MB",
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "TimeZone": "UTC",
+            },
+        )
+        store = cls(connection)
+        store._migrate()
+        return store
+
+    def _migrate(self) -> None:
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (id VARCHAR, applied_at TIMESTAMP)"
+        )
+        done = {row[0] for row in self._connection.execute("SELECT id FROM migrations").fetchall()}
+        folder = resources.files("analyzer.sql") / "migrations"
+        for file in sorted(folder.iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".sql") and file.name not in done:
+                self._connection.execute("BEGIN")
+                self._connection.execute(file.read_text("utf-8"))
+                self._connection.execute(
+                    "INSERT INTO migrations VALUES (?, current_localtimestamp())", [file.name]
+                )
+                self._connection.execute("COMMIT")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One writer at a time; everything in the block is committed, or none of it."""
+        with self._writer:
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN")
+            try:
+                yield Transaction(cursor)
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            else:
+                cursor.execute("COMMIT")
+            finally:
+                cursor.close()
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """A cursor of its own, for one thread; readers never wait for the writer."""
+        cursor = self._connection.cursor()
+        try:
+            yield Reader(cursor)
+        finally:
+            cursor.close()
+
+    def rows(self, name: str, **params: Any) -> list[tuple[Any, ...]]:
+        """`Reader.rows` on a cursor of its own."""
+        with self.reader() as reader:
+            return reader.rows(name, **params)
+
+    def records(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        """`Reader.records` on a cursor of its own."""
+        with self.reader() as reader:
+            return reader.records(name, **params)
+
+    def frame(self, name: str, **params: Any) -> pl.DataFrame:
+        """`Reader.frame` on a cursor of its own."""
+        with self.reader() as reader:
+            return reader.frame(name, **params)
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file."""
+        with self._writer:
+            self._connection.execute("CHECKPOINT")
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._writer:
+            self._connection.close()
