@@ -196,7 +196,9 @@ _STATUS: dict[Rejection, int] = {
 class Rejected(Exception):
     """The same input will fail again (or, for 429 and 503, only later). `field` names the place."""
 
-    def __init__(self, reason: Rejection, detail: str, *, field: str = "", retry_after_s: int = 0):
+    def __init__(
+        self, reason: Rejection, detail: str, *, field: str = "", retry_after_s: int = 0
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

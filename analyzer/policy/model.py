@@ -1,0 +1,73 @@
+"""What enforcers obey: one entry a throttled tenant, each with an expiry of its own.
+
+Absence means no limit. A consumer ignores an expired entry by itself, so a dead service lets go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from analyzer.model import Action, Decision, DecisionState
+
+_ENFORCED = {DecisionState.APPROVED, DecisionState.ACTIVE}
+_OFFERED = _ENFORCED | {DecisionState.PROPOSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A limit for one tenant on one resource, `rps` in operations a second.
+
+    `mode` "shadow": count what would be refused, refuse nothing. A proposal is always shadow; only
+    a person's approval makes it "enforce".
+    """
+
+    tenant: str
+    resource: str
+    rps: float
+    burst: float
+    mode: str
+    issued_at: datetime
+    expires_at: datetime
+    reason: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All entries in force at `at`, sorted by tenant and resource; `version` changes with them."""
+
+    version: str
+    at: datetime
+    entries: tuple[Entry, ...]
+
+
+def entries(decisions: Iterable[Decision], *, now: datetime) -> tuple[Entry, ...]:
+    """The throttles among `decisions` that are offered or in force and not expired at `now`."""
+    live = [
+        _entry(decision)
+        for decision in decisions
+        if decision.action is Action.THROTTLE
+        and decision.state in _OFFERED
+        and decision.expires_at > now
+        and decision.limit is not None
+        and decision.limit_unit.endswith("/s")
+    ]
+    return tuple(sorted(live, key=lambda entry: (entry.tenant, entry.resource)))
+
+
+def _entry(decision: Decision) -> Entry:
+    rps = round(decision.limit or 0.0, 3)
+    enforced = decision.state in _ENFORCED
+    return Entry(
+        tenant=decision.tenant,
+        resource=decision.resource,
+        rps=rps,
+        burst=round(max(1.0, 2 * rps), 3),
+        mode="enforce" if enforced else "shadow",
+        issued_at=decision.created_at,
+        expires_at=decision.expires_at,
+        reason=decision.reason,
+        decision=decision.id,
+    )
