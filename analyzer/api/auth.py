@@ -1,0 +1,94 @@
+"""Who may ask what: bearer tokens with scopes, checked before any route runs.
+
+Without a token configured everyone may ask everything, and the service binds to loopback only.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Sequence
+from urllib.parse import parse_qs, unquote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from collector.config import Token
+from collector.model import Rejection
+
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class BearerAuth:
+    """ASGI middleware. 401 for a missing or unknown token, 403 for a scope that does not reach."""
+
+    def __init__(self, app: ASGIApp, tokens: Sequence[Token]) -> None:
+        self._app = app
+        self._tokens = tuple(tokens)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = self._refusal(scope) if scope["type"] == "http" and self._tokens else None
+        if refused is None:
+            await self._app(scope, receive, send)
+        else:
+            await _answer(send, *refused)
+
+    def _refusal(self, scope: Scope) -> tuple[Rejection, str] | None:
+        if scope["path"] in _OPEN:
+            return None
+        secret = _bearer(scope)
+        if not secret:
+            return Rejection.UNAUTHENTICATED, "send Authorization: Bearer <token>"
+        digest = Token("", secret).digest
+        token = next((t for t in self._tokens if hmac.compare_digest(t.digest, digest)), None)
+        if token is None:
+            return Rejection.UNAUTHENTICATED, "unknown token: ask an administrator for one"
+        if not may(token, scope["method"], scope["path"], scope["query_string"].decode("latin-1")):
+            return Rejection.FORBIDDEN, f"token {token.name!r} has scope {token.scope}: not enough"
+        return None
+
+
+def may(token: Token, method: str, path: str, query: str) -> bool:
+    """Whether `token` reaches this route. A tenant token sees its own tenant and nothing else."""
+    if token.scope == "admin":
+        return True
+    if method not in _READS:
+        return False
+    if token.scope == "read":
+        return not token.tenant or _own(token.tenant, path, query)
+    return token.scope == "tenant" and bool(token.tenant) and _own(token.tenant, path, query)
+
+
+def _own(tenant: str, path: str, query: str) -> bool:
+    parts = [unquote(part) for part in path.split("/")[3:]]
+    if parts[:1] == ["tenants"]:
+        return parts[1:] == [tenant]
+    asked = parse_qs(query).get("tenant", [])
+    return parts[:1] == ["reports"] and len(parts) == 2 and asked == [tenant]
+
+
+def _bearer(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, secret = value.decode("latin-1").partition(" ")
+            return secret.strip() if scheme.lower() == "bearer" else ""
+    return ""
+
+
+async def _answer(send: Send, reason: Rejection, detail: str) -> None:
+    body = json.dumps(
+        {
+            "type": f"https://partywall.invalid/problems/{reason.value}",
+            "title": reason.value.replace("-", " "),
+            "status": reason.status,
+            "detail": detail,
+            "id": reason.value,
+            "field": "Authorization",
+            "remedy": detail,
+        }
+    ).encode()
+    headers = [(b"content-type", b"application/problem+json")]
+    if reason is Rejection.UNAUTHENTICATED:
+        headers.append((b"www-authenticate", b'Bearer realm="partywall"'))
+    await send({"type": "http.response.start", "status": reason.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

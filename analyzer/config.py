@@ -1,0 +1,122 @@
+"""Settings of the analyzer, gathered: each room owns its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analyzer.cost.settings import CostSettings, Plan
+from analyzer.decisions import DecisionPolicy
+from analyzer.detect.settings import DetectSettings
+from analyzer.flags import FlagPolicy
+from analyzer.model import Isolation
+from analyzer.notify.settings import EndpointSettings, NotifySettings
+from analyzer.rollup import RetentionSettings
+from collector.config import Token, is_loopback
+from collector.model import ResourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSettings:
+    """A `[[resource]]`: `capacity` in busy seconds per second (cores, workers), 0 if unknown."""
+
+    id: str
+    kind: ResourceKind = ResourceKind.DATABASE
+    capacity: float = 0.0
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """A `[[tenant]]`: what usage alone cannot tell. `slo_ms` 0: none agreed."""
+
+    id: str
+    name: str = ""
+    plan: str = ""
+    isolation: Isolation = Isolation.SHARED
+    resources: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
+    slo_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzerSettings:
+    """`[analyzer]` and the sections of its rooms. `cycle_s`: seconds between two cycles."""
+
+    listen: str = "127.0.0.1:8602"
+    data: Path = Path("data")
+    cycle_s: float = 5.0
+    memory_limit: str = "2GB"
+    tokens: tuple[Token, ...] = ()
+    resources: tuple[ResourceSettings, ...] = ()
+    tenants: tuple[TenantSettings, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    endpoints: tuple[EndpointSettings, ...] = ()
+    retention: RetentionSettings = RetentionSettings()
+    detect: DetectSettings = DetectSettings()
+    flags: FlagPolicy = FlagPolicy()
+    decisions: DecisionPolicy = DecisionPolicy()
+    notify: NotifySettings = NotifySettings()
+    cost: CostSettings = CostSettings()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`. Raises ValueError when it is not `host:port`."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not 0 <= int(port) <= 65_535:
+            raise ValueError(self.listen)
+        return host.strip("[]"), int(port)
+
+    @property
+    def database(self) -> Path:
+        return self.data / "partywall.duckdb"
+
+    @property
+    def spool_directory(self) -> Path:
+        return self.data / "spool"
+
+    @property
+    def report_directory(self) -> Path:
+        return self.data / "reports"
+
+    def sending(self) -> NotifySettings:
+        """`[notify]` with the `[[endpoint]]` tables in it."""
+        return replace(self.notify, endpoints=self.notify.endpoints + self.endpoints)
+
+    def money(self) -> CostSettings:
+        """`[cost]` with the `[[plan]]` tables in it."""
+        return replace(self.cost, plans=self.cost.plans + self.plans)
+
+    def problems(self) -> list[str]:
+        """Everything wrong with these settings, as "key: what, remedy"."""
+        found = [*self._own_problems(), *_resource_problems(self.resources)]
+        for room in (self.retention, self.detect, self.flags, self.decisions):
+            found += room.problems()
+        return [*found, *self.sending().problems(), *self.money().problems()]
+
+    def _own_problems(self) -> Iterator[str]:
+        try:
+            host, _ = self.address
+        except ValueError:
+            yield f"analyzer.listen: {self.listen!r} is no address, write it as host:port"
+            return
+        if not self.tokens and not is_loopback(host):
+            yield (
+                f"analyzer.listen: {host} is not loopback and no token is configured, "
+                "add a [[token]] with scope read or admin, or listen on 127.0.0.1"
+            )
+        if not 0.5 <= self.cycle_s <= 60:
+            yield f"analyzer.cycle_s: {self.cycle_s} is out of range, use 0.5 to 60 seconds"
+
+
+def _resource_problems(resources: tuple[ResourceSettings, ...]) -> Iterator[str]:
+    seen: set[str] = set()
+    for index, one in enumerate(resources):
+        if not one.id:
+            yield f"resource[{index}].id: is empty, name the resource, such as db:shard-1"
+        if one.id in seen:
+            yield f"resource[{index}].id: {one.id!r} is given twice, keep one"
+        if one.capacity < 0:
+            yield f"resource[{index}].capacity: {one.capacity} is negative, leave it out if unknown"
+        seen.add(one.id)
