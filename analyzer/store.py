@@ -107,9 +107,9 @@ class Store:
                 "checkpoint_threshold": "512MB",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "TimeZone": "UTC",
             },
         )
+        connection.execute("SET TimeZone = 'UTC'")  # known only once connected
         store = cls(connection)
         store._migrate()
         return store
