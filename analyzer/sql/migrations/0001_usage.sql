@@ -20,7 +20,7 @@ CREATE TABLE usage_1d AS FROM usage_10s WHERE false;
 
 -- Late or new data marks the minutes, hours and days it touches; the roll-up redoes just those.
 CREATE TABLE dirty (grain VARCHAR, ts TIMESTAMP);
-CREATE TABLE watermark (at TIMESTAMP);
+CREATE TABLE watermark ("at" TIMESTAMP);
 
 CREATE TABLE tenants (
     id VARCHAR, name VARCHAR, plan VARCHAR, price_minor BIGINT, isolation VARCHAR, pins VARCHAR[],
