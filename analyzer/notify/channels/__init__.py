@@ -1,0 +1,51 @@
+"""How one event reads for one kind of receiver: a file each, all of one shape.
+
+`render(event, to)` is pure: the same event gives the same bytes on every retry and replay. None
+means this receiver has no use for the event; the delivery is then marked skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from analyzer.notify.channels import (
+    alertmanager,
+    alertmanager_api,
+    cloudevents,
+    generic,
+    pagerduty,
+    slack,
+)
+from analyzer.notify.channels.message import MAX_BODY, Addressee, Message
+from analyzer.notify.event import Event, fewer_victims
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A format. `supersedes`: a stale opening may be dropped once its resolution is queued."""
+
+    render: Callable[[Event, Addressee], Message | None]
+    supersedes: bool = False
+
+
+CHANNELS: Mapping[str, Channel] = {
+    "alertmanager": Channel(alertmanager.render),
+    "alertmanager_api": Channel(alertmanager_api.render),
+    "cloudevents": Channel(cloudevents.render),
+    "json": Channel(generic.render),
+    "pagerduty": Channel(pagerduty.render, supersedes=True),
+    "slack": Channel(slack.render, supersedes=True),
+}
+
+
+def render(event: Event, to: Addressee, style: str) -> Message | None:
+    """The message of a format, with as many victims as fit into `MAX_BODY`."""
+    smaller: Event | None = event
+    while smaller is not None:
+        event = smaller
+        message = CHANNELS[style].render(event, to)
+        if message is None or len(message.body) <= MAX_BODY:
+            return message
+        smaller = fewer_victims(event)
+    return message

@@ -1,0 +1,130 @@
+"""Who is told and how patiently."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from analyzer.notify.channels import CHANNELS
+
+DEFAULT_PORTS = (80, 443, 8080, 8443)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """An `[[endpoint]]` of the configuration file.
+
+    `secret` is `whsec_` and base64 of 24-64 bytes, or empty for unsigned messages; `routing_key`
+    is PagerDuty's; `events` are patterns such as `incident.*` (empty: all).
+    """
+
+    name: str
+    url: str
+    format: str = "alertmanager"
+    secret: str = field(default="", repr=False)
+    routing_key: str = field(default="", repr=False)
+    events: tuple[str, ...] = ()
+
+    def problems(self) -> list[str]:
+        """Everything wrong with it, as `key: what, remedy`."""
+        found = [] if self.name.strip() else ["endpoint.name: missing, give the endpoint a name"]
+        where = f"endpoint {self.name!r}"
+        found += [f"{where}.url: {what}" for what in url_problems(self.url)]
+        if self.format not in CHANNELS:
+            known = ", ".join(sorted(CHANNELS))
+            found.append(f"{where}.format: unknown {self.format!r}, choose one of {known}")
+        if self.secret and signing_key(self.secret) is None:
+            found.append(f"{where}.secret: must be whsec_ and base64 of 24 to 64 bytes")
+        if self.format == "pagerduty" and not self.routing_key:
+            found.append(f"{where}.routing_key: missing, copy the integration key from PagerDuty")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class NotifySettings:
+    """`[notify]`: `allow` lists the private networks the operator lets us send to."""
+
+    endpoints: tuple[EndpointSettings, ...] = ()
+    allow: tuple[str, ...] = ()
+    ports: tuple[int, ...] = DEFAULT_PORTS
+    connect_timeout_s: float = 3.0
+    total_timeout_s: float = 15.0
+    lease_s: float = 60.0
+    give_up_s: float = 86_400.0
+    parallel: int = 4
+    keep_days: int = 30
+    external_url: str = "http://127.0.0.1:8600"
+
+    def problems(self) -> list[str]:
+        """Everything wrong with it, as `key: what, remedy`."""
+        found = [problem for endpoint in self.endpoints for problem in endpoint.problems()]
+        names = [endpoint.name for endpoint in self.endpoints]
+        found += [
+            f"endpoint.name: {name!r} is used twice, rename one"
+            for name in sorted({name for name in names if names.count(name) > 1})
+        ]
+        found += [f"notify.allow: {text!r} {what}" for text in self.allow if (what := _cidr(text))]
+        if self.total_timeout_s >= self.lease_s:
+            found.append("notify.lease_s: must be longer than notify.total_timeout_s, raise it")
+        if self.parallel < 1:
+            found.append("notify.parallel: must be at least 1")
+        return found
+
+
+def url_problems(url: str) -> list[str]:
+    """What a webhook address must not be; where it leads is checked when connecting."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ["is not a URL, write https://host/path"]
+    found = []
+    if parts.scheme not in ("http", "https"):
+        found.append("must begin with https:// or http://")
+    if not parts.hostname:
+        found.append("names no host, write https://host/path")
+    if port == 0:
+        found.append("port 0 cannot be reached, name the real port")
+    if "@" in parts.netloc:
+        found.append("must not hold a user or password, remove what stands before the @")
+    if any(character <= " " or character == "\x7f" for character in url):
+        found.append("holds blanks or control characters, remove them")
+    return found
+
+
+def signing_key(secret: str) -> bytes | None:
+    """The bytes of a Standard Webhooks secret, or None when it is not one."""
+    if not secret.startswith("whsec_"):
+        return None
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return key if 24 <= len(key) <= 64 else None
+
+
+def new_secret(random: bytes) -> str:
+    """A secret from 32 random bytes."""
+    return "whsec_" + base64.b64encode(random).decode()
+
+
+def redacted(url: str) -> str:
+    """Scheme and host only: the path of a chat webhook is its password."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "…"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}{f':{port}' if port else ''}/…"
+
+
+def _cidr(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as wrong:
+        return f"is no network ({wrong}), write for example 10.1.0.0/16"
+    return ""

@@ -1,0 +1,93 @@
+-- name: journal_incident_delete
+DELETE FROM incidents WHERE id = $id
+
+-- name: journal_incident_insert
+INSERT INTO incidents VALUES ($id, $resource, $kind, $state, $severity, $started_at, $updated_at,
+    $detected_at, $ended_at, $seq, $aggressors, $victims, $withdrawn, $body)
+
+-- name: journal_incident
+SELECT body, withdrawn FROM incidents WHERE id = $id
+
+-- name: journal_incidents_open
+-- A resolved incident comes along for a while so that it can be reopened.
+SELECT body FROM incidents
+WHERE NOT withdrawn AND (state <> 'resolved' OR ended_at >= $resolved_since)
+ORDER BY started_at, id
+
+-- name: journal_incidents
+-- The overlap of [started_at, ended_at or now) with [from, to); newest first.
+SELECT body FROM incidents
+WHERE NOT withdrawn
+    AND ($states IS NULL OR list_contains($states, state))
+    AND ($kind IS NULL OR kind = $kind)
+    AND ($resource IS NULL OR resource = $resource)
+    AND ($tenant IS NULL OR list_contains(aggressors, $tenant) OR list_contains(victims, $tenant))
+    AND ($from_ts IS NULL OR ended_at IS NULL OR ended_at >= $from_ts)
+    AND ($to_ts IS NULL OR started_at < $to_ts)
+ORDER BY started_at DESC, id
+LIMIT $limit
+
+-- name: journal_transition_seen
+-- Twice-safe: the same change judged again after a crash is not written again.
+SELECT 1 FROM transitions WHERE incident = $incident AND type = $type AND ts = $ts
+
+-- name: journal_transition_insert
+INSERT INTO transitions VALUES ($incident, $seq, $type, $ts, $recorded_at, $state, $reason, $by_whom)
+
+-- name: journal_timeline
+SELECT ts, what, detail, by_whom FROM (
+    SELECT ts, type AS what, reason AS detail, by_whom, seq FROM transitions WHERE incident = $incident
+    UNION ALL
+    SELECT ts, 'label: ' || label, note, by_whom, 0 FROM labels WHERE incident = $incident
+    UNION ALL
+    SELECT c.ts, 'decision ' || c.state, d.action || ' ' || d.tenant || ': ' || c.reason, c.by_whom, 0
+    FROM decision_changes c JOIN decisions d ON d.id = c.decision WHERE d.incident = $incident
+    UNION ALL
+    SELECT v.delivered_at, 'delivered', e.type || ' to ' || p.name, '', 0
+    FROM deliveries v
+    JOIN events e ON e.id = v.event
+    JOIN endpoints p ON p.id = v.endpoint
+    WHERE e.incident = $incident AND v.state = 'delivered' AND NOT e.test
+)
+ORDER BY ts, seq, what
+
+-- name: journal_label_insert
+INSERT INTO labels VALUES ($incident, $ts, $label, $note, $by_whom)
+
+-- name: journal_decision
+SELECT body FROM decisions WHERE id = $id
+
+-- name: journal_decision_delete
+DELETE FROM decisions WHERE id = $id
+
+-- name: journal_decision_insert
+INSERT INTO decisions VALUES ($id, $incident, $action, $state, $tenant, $resource, $created_at,
+    $expires_at, $updated_at, $body)
+
+-- name: journal_decision_change_insert
+INSERT INTO decision_changes VALUES ($decision, $ts, $state, $reason, $by_whom)
+
+-- name: journal_decisions
+SELECT body FROM decisions
+WHERE ($states IS NULL OR list_contains($states, state))
+    AND ($incident IS NULL OR incident = $incident)
+    AND ($tenant IS NULL OR tenant = $tenant)
+    AND ($resource IS NULL OR resource = $resource)
+ORDER BY created_at DESC, id
+LIMIT $limit
+
+-- name: journal_annotation_insert
+INSERT INTO annotations VALUES ($id, $ts, $received_at, $title, $detail, $resource, $tenant, $source)
+
+-- name: journal_annotation_seen
+SELECT id FROM annotations
+WHERE ts = $ts AND title = $title AND source = $source
+    AND resource IS NOT DISTINCT FROM $resource AND tenant IS NOT DISTINCT FROM $tenant
+
+-- name: journal_annotations
+SELECT id, ts, title, detail, resource, tenant, source FROM annotations
+WHERE ($from_ts IS NULL OR ts >= $from_ts) AND ($to_ts IS NULL OR ts < $to_ts)
+    AND ($resource IS NULL OR resource IS NULL OR resource = $resource)
+    AND ($tenant IS NULL OR tenant IS NULL OR tenant = $tenant)
+ORDER BY ts DESC, id
+LIMIT $limit

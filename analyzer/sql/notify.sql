@@ -1,0 +1,133 @@
+-- name: notify_next_seq
+SELECT coalesce(max(seq), 0) + 1 FROM events WHERE lane = $lane
+
+-- name: notify_event_insert
+INSERT INTO events VALUES ($id, $type, $lane, $seq, $incident, $ts, $created_at, $test, $body)
+
+-- name: notify_delivery_insert
+INSERT INTO deliveries VALUES ($id, $event, $endpoint, $lane, $seq, 'pending', 0, $now, NULL, $now,
+    $now, NULL, NULL, NULL, '', false)
+
+-- name: notify_endpoints
+SELECT * FROM endpoints ORDER BY created_at, name
+
+-- name: notify_endpoint
+SELECT * FROM endpoints WHERE id = $id
+
+-- name: notify_endpoint_insert
+INSERT INTO endpoints VALUES ($id, $called, $url, $format, $secret, $routing_key, $events, $source,
+    'ok', $now, 0, NULL, false, NULL)
+
+-- name: notify_endpoint_change
+UPDATE endpoints SET url = $url, format = $format, secret = $secret, routing_key = $routing_key,
+    events = $events, source = $source, state = 'ok', failures = 0, failing_since = NULL,
+    told_failing = false, hold_until = NULL
+WHERE id = $id
+
+-- name: notify_endpoint_delete
+DELETE FROM endpoints WHERE id = $id
+
+-- name: notify_endpoint_health
+UPDATE endpoints SET state = $state, failures = $failures, failing_since = $failing_since,
+    told_failing = $told_failing, hold_until = $hold_until
+WHERE id = $id
+
+-- name: notify_bury_endpoint
+UPDATE deliveries SET state = 'dead', lease_until = NULL, error = $error
+WHERE endpoint = $endpoint AND state IN ('pending', 'in_flight')
+
+-- name: notify_due_endpoints
+SELECT DISTINCT d.endpoint FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
+WHERE p.state <> 'disabled' AND (p.hold_until IS NULL OR p.hold_until <= $now)
+    AND ((d.state = 'pending' AND d.next_at <= $now)
+        OR (d.state = 'in_flight' AND d.lease_until <= $now))
+
+-- name: notify_claimable
+-- The head of each lane: the lowest event not yet delivered, if it is due and nobody holds it.
+WITH waiting AS (
+    SELECT d.*, row_number() OVER (PARTITION BY d.lane ORDER BY d.seq, d.id) AS place
+    FROM deliveries d
+    WHERE d.endpoint = $endpoint AND d.state IN ('pending', 'in_flight')
+)
+SELECT w.id, w.attempt, w.queued_at, w.replay, e.body
+FROM waiting w JOIN events e ON e.id = w.event
+WHERE w.place = 1
+    AND ((w.state = 'pending' AND w.next_at <= $now)
+        OR (w.state = 'in_flight' AND w.lease_until <= $now))
+ORDER BY w.queued_at, w.seq
+LIMIT $limit
+
+-- name: notify_claim
+UPDATE deliveries SET state = 'in_flight', attempt = $attempt, lease_until = $lease_until
+WHERE id = $id
+
+-- name: notify_holds
+-- The attempt number is the fencing token: who lost the lease no longer settles.
+SELECT 1 FROM deliveries WHERE id = $id AND state = 'in_flight' AND attempt = $attempt
+
+-- name: notify_settle
+UPDATE deliveries SET state = $state, next_at = $next_at, lease_until = NULL,
+    delivered_at = $delivered_at, status = $status, ms = $ms, error = $error
+WHERE id = $id
+
+-- name: notify_supersede
+-- Chat and pagers: what an already queued resolution makes stale is not sent any more.
+UPDATE deliveries SET state = 'superseded', lease_until = NULL
+WHERE endpoint = $endpoint AND state = 'pending' AND attempt > 0 AND event IN (
+    SELECT e.id FROM events e
+    WHERE e.type LIKE 'incident.%' AND e.type <> 'incident.resolved' AND EXISTS (
+        SELECT 1 FROM deliveries later JOIN events done ON done.id = later.event
+        WHERE later.endpoint = $endpoint AND later.lane = e.lane AND later.seq > e.seq
+            AND later.state = 'pending' AND done.type = 'incident.resolved'
+    )
+)
+
+-- name: notify_attempt_insert
+INSERT INTO attempts VALUES ($delivery, $n, $started_at, $ms, $status, $error, $request_headers,
+    $request_body, $response_headers, $response_body)
+
+-- name: notify_deliveries
+SELECT d.id, d.event, e.type, e.incident, p.name AS endpoint, d.state, d.attempt, d.next_at,
+    d.created_at, d.delivered_at, d.status, d.ms, d.error
+FROM deliveries d JOIN events e ON e.id = d.event LEFT JOIN endpoints p ON p.id = d.endpoint
+WHERE ($id IS NULL OR d.id = $id)
+    AND ($state IS NULL OR d.state = $state)
+    AND ($endpoint IS NULL OR d.endpoint = $endpoint OR p.name = $endpoint)
+    AND ($incident IS NULL OR e.incident = $incident)
+ORDER BY d.created_at DESC, d.seq DESC, d.id
+LIMIT $limit
+
+-- name: notify_attempts
+SELECT * FROM attempts WHERE delivery = $delivery ORDER BY n
+
+-- name: notify_replay
+UPDATE deliveries SET state = 'pending', next_at = $now, queued_at = $now, lease_until = NULL,
+    delivered_at = NULL, replay = true
+WHERE id = $id
+
+-- name: notify_failed_since
+SELECT d.id FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
+WHERE d.state = 'dead' AND d.created_at >= $since AND p.state <> 'disabled'
+ORDER BY d.created_at, d.seq
+
+-- name: notify_event
+SELECT body FROM events WHERE id = $id
+
+-- name: notify_last_event_of_incident
+SELECT body FROM events WHERE incident = $incident AND type LIKE 'incident.%' AND NOT test
+ORDER BY seq DESC LIMIT 1
+
+-- name: notify_depth
+SELECT count(*), min(d.queued_at) FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
+WHERE d.state IN ('pending', 'in_flight') AND p.state <> 'disabled'
+
+-- name: notify_results
+SELECT p.id, p.name, d.state, count(*) FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
+GROUP BY ALL ORDER BY ALL
+
+-- name: notify_prune_attempts
+DELETE FROM attempts WHERE started_at < $before
+
+-- name: notify_prune_deliveries
+DELETE FROM deliveries
+WHERE created_at < $before AND state NOT IN ('pending', 'in_flight')
