@@ -1,0 +1,1 @@
+"""What each tenant costs: prices, weeks, charges, and the weekly statement."""

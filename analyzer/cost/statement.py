@@ -1,0 +1,193 @@
+"""The weekly statement: one object that every page, file and message shows.
+
+Amounts are whole quanta, 10^-scale of the currency. In JSON they are decimal strings with every
+decimal written, so that nothing is rounded on the way and the tables add up as shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import TypeAdapter
+
+from analyzer.cost.settings import CostSettings
+
+WARN_BELOW = 0.95
+ESTIMATE_BELOW = 0.80
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one tenant pays for one resource."""
+
+    resource: str
+    direct: int
+    idle: int
+    shared: int
+
+    @property
+    def total(self) -> int:
+        return self.direct + self.idle + self.shared
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLine:
+    """What one tenant costs and brings in. `before` is its cost of the week before, if known."""
+
+    tenant: str
+    name: str
+    plan: str
+    parts: tuple[Part, ...]
+    revenue: int | None
+    before: int | None = None
+
+    @property
+    def direct(self) -> int:
+        return sum(part.direct for part in self.parts)
+
+    @property
+    def idle(self) -> int:
+        return sum(part.idle for part in self.parts)
+
+    @property
+    def shared(self) -> int:
+        return sum(part.shared for part in self.parts)
+
+    @property
+    def total(self) -> int:
+        return sum(part.total for part in self.parts)
+
+    @property
+    def margin(self) -> int | None:
+        """Revenue less cost; None for a tenant that pays nothing, or whose plan has no price."""
+        return self.revenue - self.total if self.revenue else None
+
+    @property
+    def change(self) -> float | None:
+        """Against the week before, as a ratio: 0.5 is half more."""
+        return self.total / self.before - 1 if self.before else None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLine:
+    """bill == allocated + idle + unattributed, exactly. `coverage`: part of use with a name."""
+
+    resource: str
+    kind: str
+    bill: int
+    allocated: int
+    idle: int
+    unattributed: int
+    coverage: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One week. `measured_hours` of `hours` have usage; `terms` are the prices it was made with."""
+
+    week: str
+    start: datetime
+    end: datetime
+    hours: int
+    measured_hours: int
+    status: str
+    terms: CostSettings
+    tenants: tuple[TenantLine, ...]
+    resources: tuple[ResourceLine, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def bill(self) -> int:
+        return sum(line.bill for line in self.resources)
+
+    @property
+    def allocated(self) -> int:
+        return sum(line.total for line in self.tenants)
+
+    @property
+    def idle(self) -> int:
+        return sum(line.idle for line in self.resources)
+
+    @property
+    def unattributed(self) -> int:
+        return sum(line.unattributed for line in self.resources)
+
+    @property
+    def coverage(self) -> float | None:
+        """Part of the used cost that has a tenant's name."""
+        named = sum(abs(line.allocated) for line in self.resources)
+        nameless = sum(abs(line.unattributed) for line in self.resources)
+        return named / (named + nameless) if named + nameless else None
+
+    def money(self, quanta: int) -> str:
+        """An amount with all its decimals: 806400 at scale 4 is 80.6400."""
+        return money(quanta, self.terms.scale)
+
+
+_STATEMENT = TypeAdapter(Statement)
+
+
+def money(quanta: int, scale: int) -> str:
+    """Whole quanta as a decimal string without exponent."""
+    return f"{Decimal(quanta).scaleb(-scale):f}" if scale else str(quanta)
+
+
+def to_json(statement: Statement) -> str:
+    """Canonical: sorted keys, no spaces, amounts as decimal strings, times in RFC 3339."""
+    scale = statement.terms.scale
+    return json.dumps(
+        _written(asdict(statement), scale), sort_keys=True, separators=(",", ":"), default=_plain
+    )
+
+
+def from_json(text: str) -> Statement:
+    """The statement `to_json` wrote. Raises pydantic.ValidationError on another shape."""
+    plain = json.loads(text)
+    return _STATEMENT.validate_python(_read(plain, _scale_of(plain)))
+
+
+def sha256(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+_AMOUNTS = ("direct", "idle", "shared", "revenue", "before", "bill", "allocated", "unattributed")
+
+
+def _written(value: object, scale: int, *, inside: bool = False) -> object:
+    if isinstance(value, dict):
+        return {
+            key: money(item, scale)
+            if inside and key in _AMOUNTS and isinstance(item, int)
+            else _written(item, scale, inside=inside or key in ("tenants", "resources"))
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_written(item, scale, inside=inside) for item in value]
+    return value
+
+
+def _read(value: object, scale: int, *, inside: bool = False) -> object:
+    if isinstance(value, dict):
+        return {
+            key: int(Decimal(item).scaleb(scale))
+            if inside and key in _AMOUNTS and isinstance(item, str)
+            else _read(item, scale, inside=inside or key in ("tenants", "resources"))
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_read(item, scale, inside=inside) for item in value]
+    return value
+
+
+def _scale_of(plain: dict[str, object]) -> int:
+    return TypeAdapter(CostSettings).validate_python(plain["terms"]).scale
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no place in a statement")

@@ -1,0 +1,92 @@
+"""What the store knows of an interval, in the shape the split needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import polars as pl
+
+from analyzer.store import Reader
+from collector.model import UNKNOWN_TENANT
+
+_DRIVERS = ("demand", "busy", "count", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant of the registry; `monthly` overrides the price of its plan."""
+
+    id: str
+    name: str
+    plan: str
+    price_minor: int | None
+    created_at: datetime | None
+    deleted_at: datetime | None
+
+    def monthly(self, precision: int) -> Decimal | None:
+        """Its own agreed price per month, in units of the currency."""
+        return None if self.price_minor is None else Decimal(self.price_minor).scaleb(-precision)
+
+    def present(self, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+        """The part of the interval in which it existed (start == end: none)."""
+        a = max(start, self.created_at or start)
+        b = min(end, self.deleted_at or end)
+        return (a, b) if a < b else (start, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """`capacity` in seconds of the resource per second; None when unknown."""
+
+    id: str
+    kind: str
+    capacity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Per resource a frame (tenant, demand, busy, count, volume as i128); seconds placed."""
+
+    by_resource: Mapping[str, pl.DataFrame]
+    placed: Mapping[str, Mapping[str, int]]
+
+    def of(self, resource: str) -> pl.DataFrame:
+        return self.by_resource.get(resource, NOTHING)
+
+
+NOTHING = pl.DataFrame(schema={"tenant": pl.String, **dict.fromkeys(_DRIVERS, pl.Int128)})
+
+
+def read_use(reader: Reader, start: datetime, end: datetime) -> Use:
+    """Usage between two instants, from the hourly roll-up (hours that begin inside)."""
+    bounds = {"start": naive(start), "end": naive(end)}
+    frame = reader.frame("cost_use", unknown=UNKNOWN_TENANT, **bounds)
+    frame = frame.with_columns(pl.col(*_DRIVERS).cast(pl.Int128))
+    parts = frame.partition_by("resource", as_dict=True, include_key=False)
+    placed: dict[str, dict[str, int]] = {}
+    for resource, tenant, seconds in reader.rows("cost_presence", **bounds):
+        placed.setdefault(resource, {})[tenant] = seconds
+    return Use({str(key[0]): part for key, part in parts.items()}, placed)
+
+
+def read_tenants(reader: Reader) -> dict[str, Tenant]:
+    """The registry by id."""
+    rows = reader.rows("cost_tenants")
+    return {r[0]: Tenant(r[0], r[1], r[2], r[3], aware(r[4]), aware(r[5])) for r in rows}
+
+
+def read_resources(reader: Reader) -> dict[str, Resource]:
+    """Known resources by id."""
+    return {r[0]: Resource(r[0], r[1] or "", r[2]) for r in reader.rows("cost_resources")}
+
+
+def naive(moment: datetime) -> datetime:
+    """As the store keeps time: UTC without zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)

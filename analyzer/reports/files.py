@@ -1,0 +1,72 @@
+"""Reports on disk: complete or not there, never half."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analyzer.reports.csv_file import render_csv
+from analyzer.reports.document import FORMATS, Document
+from analyzer.reports.html_file import render_html
+from collector.model import Rejected, Rejection
+
+_RENDERERS: dict[str, Callable[[Document], bytes]] = {"html": render_html, "csv": render_csv}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One file of a report."""
+
+    format: str
+    path: Path
+    sha256: str
+
+
+def render(document: Document, format_: str) -> bytes:
+    """The report in one format. Raises Rejected(INVALID_FIELD) on one we cannot make."""
+    renderer = _RENDERERS.get(format_)
+    if renderer is None:
+        raise Rejected(
+            Rejection.INVALID_FIELD,
+            f"format: {format_[:20]!r} is unknown, use one of {', '.join(_RENDERERS)}",
+            field="format",
+        )
+    return renderer(document)
+
+
+def write_report(document: Document, formats: Sequence[str], directory: Path) -> list[Written]:
+    """Write one file a format; the same document twice leaves the same bytes.
+
+    Raises OSError when the disk is full or the directory is not ours to write.
+    """
+    rendered = [(name, render(document, name)) for name in dict.fromkeys(formats)]
+    folder = directory / document.statement.week / f"v{document.version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = document.statement.week
+    if document.tenant is not None:
+        stem += "-" + hashlib.sha256(document.tenant.encode()).hexdigest()[:16]
+    return [
+        Written(name, _replace(folder / f"{stem}.{name}", data), hashlib.sha256(data).hexdigest())
+        for name, data in rendered
+    ]
+
+
+def _replace(path: Path, data: bytes) -> Path:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+__all__ = ["FORMATS", "Written", "render", "write_report"]

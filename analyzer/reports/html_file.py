@@ -1,0 +1,95 @@
+"""The report as one HTML file that needs nothing else: styles and pictures inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analyzer.cost.statement import Statement
+from analyzer.reports.document import Document, change_words, coverage_words
+
+_SHOWN_BARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One coloured piece of a bar; `x` and `width` in percent of the picture."""
+
+    name: str
+    x: float
+    width: float
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    label: str
+    amount: str
+    segments: tuple[Segment, ...]
+
+
+def render_html(document: Document) -> bytes:
+    """For the platform's people, or for one tenant when the document says so."""
+    name = "tenant.html" if document.tenant is not None else "report.html"
+    statement = document.statement
+    text = (
+        _templates()
+        .get_template(name)
+        .render(
+            document=document,
+            s=statement,
+            money=statement.money,
+            change=change_words,
+            covered=coverage_words,
+            bill_bar=bill_bar(statement),
+            bars=tenant_bars(statement),
+            revenue=sum(line.revenue or 0 for line in statement.tenants),
+            margin=sum(line.margin or 0 for line in statement.tenants),
+        )
+    )
+    return text.encode()
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("analyzer.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def bill_bar(s: Statement) -> Bar:
+    """Where the bill went, as one bar."""
+    amounts = {"allocated": s.allocated, "idle": s.idle, "unattributed": s.unattributed}
+    return _bar(s, "bill", amounts, sum(map(abs, amounts.values())))
+
+
+def tenant_bars(s: Statement) -> list[Bar]:
+    """The dearest tenants, on one scale."""
+    top = s.tenants[:_SHOWN_BARS]
+    longest = max((sum(map(abs, (t.direct, t.idle, t.shared))) for t in top), default=0)
+    return [
+        _bar(
+            s,
+            line.name or line.tenant,
+            {"direct": line.direct, "idle": line.idle, "shared": line.shared},
+            longest,
+        )
+        for line in top
+        if line.total
+    ]
+
+
+def _bar(s: Statement, label: str, amounts: dict[str, int], longest: int) -> Bar:
+    segments, x = [], 0.0
+    for name, amount in amounts.items():
+        width = 100 * abs(amount) / longest if longest else 0.0
+        if width:
+            segments.append(Segment(name, round(x, 3), round(width, 3), s.money(amount)))
+        x += width
+    return Bar(label, s.money(sum(amounts.values())), tuple(segments))

@@ -1,0 +1,320 @@
+"""The period ledger: every week that ended gets its statement, once a version, however often asked.
+
+The timetable only pokes `close_weeks`; what is due is read from the ledger itself, so a week missed
+while the service was down is caught up, and a clock change cannot send one twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from analyzer.cost.engine import make_statement
+from analyzer.cost.settings import CostSettings
+from analyzer.cost.statement import Statement, from_json, money, sha256, to_json
+from analyzer.cost.usage import aware, naive
+from analyzer.cost.weeks import Week, parse_week, week_of
+from analyzer.reports.document import Document, for_tenant
+from analyzer.reports.files import Written, write_report
+from analyzer.store import Reader, Store, Transaction
+from collector.model import Rejected, Rejection, TenantId
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 8
+"""Weeks closed in one call: after a long outage the rest follows in the next."""
+
+_RESTATED_WITHIN = timedelta(days=35)
+_CHECK_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One version of a week's report. `delta` is the change of the bill since the version before.
+
+    `changed` names tenants whose cost changed since then.
+    """
+
+    week: str
+    version: int
+    status: str
+    created_at: datetime
+    total: str
+    currency: str
+    delta: str | None
+    files: tuple[Written, ...]
+    changed: tuple[TenantId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The newest version of a week, as the ledger keeps it."""
+
+    statement: Statement
+    version: int
+    delta: str | None
+    created_at: datetime
+    sha256: str
+    trace: str
+
+    def document(self, tenant: TenantId | None = None) -> Document:
+        whole = Document(self.statement, self.version, self.sha256, self.delta)
+        return whole if tenant is None else for_tenant(whole, tenant)
+
+
+def close_weeks(
+    store: Store,
+    *,
+    now: datetime,
+    settings: CostSettings,
+    directory: Path,
+    formats: Sequence[str] = ("html", "csv"),
+) -> list[Report]:
+    """Write what is due: new weeks oldest first, then weeks that changed or became final.
+
+    Answers the versions written by this call. A week that cannot be written is logged and tried
+    again next time; it does not hold up the others.
+    """
+    if not settings.prices:
+        return []
+    due = _weeks_due(store, settings)[:AT_ONCE]
+    stale = [] if due else _weeks_stale(store, now, settings)
+    written = []
+    for week, terms in [*((week, settings) for week in due), *stale]:
+        try:
+            report = _close(store, week, terms, now, formats, directory)
+        except (OSError, ArithmeticError, ValueError, Rejected):
+            log.exception("could not write the cost report of %s", week.id)
+            continue
+        if report is not None:
+            written.append(report)
+    return written
+
+
+def stored(reader: Reader, week: str) -> Stored | None:
+    """The newest version of a week, or None when it has none."""
+    row = reader.row("statement_latest", week=week)
+    if row is None:
+        return None
+    created = aware(row[7])
+    return Stored(from_json(row[10]), row[1], row[6], created or row[7], row[8], row[9])
+
+
+def watermark(reader: Reader) -> datetime | None:
+    """Up to where usage is complete."""
+    row = reader.row("cost_watermark")
+    return aware(row[0]) if row else None
+
+
+def _weeks_due(store: Store, settings: CostSettings) -> list[Week]:
+    """Weeks with data that ended before the watermark and have no statement, oldest first."""
+    with store.reader() as reader:
+        complete = watermark(reader)
+        if complete is None:
+            return []
+        known = {row[0] for row in reader.rows("statement_weeks")}
+        weeks = _weeks_of([row[0] for row in reader.rows("cost_days")], settings.zone)
+        late = [w for w in sorted(weeks) if w.end <= complete and w.id not in known]
+        return [week for week in late if _trace(reader, week)[0]]
+
+
+def _weeks_of(days: Sequence[date], zone: str) -> set[Week]:
+    """Weeks that UTC days touch: a day at the edge may touch two."""
+    starts = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
+    last = timedelta(hours=24) - timedelta(microseconds=1)
+    return {week_of(moment, zone) for day in starts for moment in (day, day + last)}
+
+
+def _weeks_stale(
+    store: Store, now: datetime, settings: CostSettings
+) -> list[tuple[Week, CostSettings]]:
+    """Recent weeks whose usage changed since, or that are old enough to be final; hourly.
+
+    They keep the prices and the zone they were made with.
+    """
+    if not _check_is_due(store, now):
+        return []
+    with store.reader() as reader:
+        found = [_stale(reader, row, now, settings) for row in reader.records("statement_weeks")]
+    return [week for week in found if week is not None]
+
+
+def _check_is_due(store: Store, now: datetime) -> bool:
+    with store.transaction() as tx:
+        row = tx.row("report_checked_at")
+        checked = aware(row[0]) if row else None
+        if checked is not None and checked <= now < checked + _CHECK_EVERY:
+            return False
+        tx.execute("report_check_forget")
+        tx.execute("report_check_add", at=naive(now))
+    return True
+
+
+def _stale(
+    reader: Reader, record: Mapping[str, object], now: datetime, settings: CostSettings
+) -> tuple[Week, CostSettings] | None:
+    week = parse_week(str(record["week"]), str(record["zone"]))
+    if now - week.end > _RESTATED_WITHIN:
+        return None
+    ripe = record["status"] == "provisional" and _status(week, settings, now) == "final"
+    if not ripe and _trace(reader, week)[1] == record["trace"]:
+        return None
+    last = stored(reader, week.id)
+    if last is None:
+        return None
+    return week, replace(last.statement.terms, final_after_days=settings.final_after_days)
+
+
+def _status(week: Week, settings: CostSettings, now: datetime) -> str:
+    return "final" if now >= week.end + timedelta(days=settings.final_after_days) else "provisional"
+
+
+def _trace(reader: Reader, week: Week) -> tuple[int, str]:
+    row = reader.row("cost_trace", start=naive(week.start), end=naive(week.end))
+    return (row[0], row[1]) if row else (0, "")
+
+
+def _close(
+    store: Store,
+    week: Week,
+    settings: CostSettings,
+    now: datetime,
+    formats: Sequence[str],
+    directory: Path,
+) -> Report | None:
+    """Make, write and enter one version; None when it would say what the last one says."""
+    with store.reader() as reader:
+        last = stored(reader, week.id)
+        trace = _trace(reader, week)[1]
+        statement = make_statement(
+            reader,
+            week,
+            settings,
+            until=week.end,
+            status=_status(week, settings, now),
+            before=cost_before(reader, week, settings),
+        )
+    content = to_json(statement)
+    digest = sha256(content)
+    if last is not None and last.sha256 == digest:
+        return None
+    document = Document(statement, last.version + 1 if last else 1, digest, _delta(last, statement))
+    files = write_report(document, formats, directory)
+    with store.transaction() as tx:
+        _enter(tx, document, content, trace, now, files)
+    return Report(
+        week=week.id,
+        version=document.version,
+        status=statement.status,
+        created_at=now,
+        total=statement.money(statement.bill),
+        currency=settings.currency,
+        delta=document.delta,
+        files=tuple(files),
+        changed=_changed(last, statement),
+    )
+
+
+def _enter(
+    tx: Transaction,
+    document: Document,
+    content: str,
+    trace: str,
+    now: datetime,
+    files: Sequence[Written],
+) -> None:
+    statement = document.statement
+    tx.execute(
+        "statement_add",
+        week=statement.week,
+        version=document.version,
+        status=statement.status,
+        zone=statement.terms.zone,
+        currency=statement.terms.currency,
+        bill=statement.money(statement.bill),
+        delta=document.delta,
+        created_at=naive(now),
+        sha256=document.sha256,
+        trace=trace,
+        content=content,
+    )
+    for file in files:
+        tx.execute(
+            "report_file_add",
+            week=statement.week,
+            version=document.version,
+            tenant="",
+            format=file.format,
+            path=str(file.path),
+            sha256=file.sha256,
+        )
+
+
+def cost_before(reader: Reader, week: Week, settings: CostSettings) -> dict[str, int]:
+    """What each tenant cost the week before, in quanta of these settings; empty if unknown."""
+    last = stored(reader, week.previous().id)
+    if last is None or last.statement.terms.currency != settings.currency:
+        return {}
+    shift = settings.scale - last.statement.terms.scale
+    lines = last.statement.tenants
+    return {line.tenant: int(Decimal(line.total).scaleb(shift)) for line in lines}
+
+
+def _delta(last: Stored | None, statement: Statement) -> str | None:
+    if last is None:
+        return None
+    return money(statement.bill - last.statement.bill, statement.terms.scale)
+
+
+def _changed(last: Stored | None, statement: Statement) -> tuple[TenantId, ...]:
+    if last is None:
+        return ()
+    before = {line.tenant: line.total for line in last.statement.tenants}
+    after = {line.tenant: line.total for line in statement.tenants}
+    both = sorted(before.keys() | after.keys())
+    return tuple(TenantId(t) for t in both if before.get(t, 0) != after.get(t, 0))
+
+
+def build_report(
+    store: Store,
+    week: str,
+    tenant: TenantId | None,
+    formats: Sequence[str],
+    directory: Path,
+    *,
+    settings: CostSettings,
+    now: datetime,
+) -> list[Path]:
+    """Files of one week for the command line: the stored version, or an estimate made now.
+
+    Raises Rejected on an unknown week, tenant or format, OSError when it cannot be written.
+    """
+    with store.reader() as reader:
+        found = stored(reader, week)
+        document = found.document() if found else _estimate(reader, week, settings, now)
+    if tenant is not None:
+        document = for_tenant(document, tenant)
+    return [file.path for file in write_report(document, formats, directory)]
+
+
+def _estimate(reader: Reader, week_id: str, settings: CostSettings, now: datetime) -> Document:
+    week = parse_week(week_id, settings.zone)
+    if week.start >= now or not settings.prices:
+        raise Rejected(
+            Rejection.NOT_FOUND,
+            f"{week_id} has no statement: it has not begun, or no prices are configured",
+            field="week",
+        )
+    statement = make_statement(
+        reader,
+        week,
+        settings,
+        until=now,
+        status="estimate",
+        before=cost_before(reader, week, settings),
+    )
+    return Document(statement, 0, sha256(to_json(statement)))
