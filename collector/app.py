@@ -1,0 +1,143 @@
+"""The collector as an ASGI application, and as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
+
+import uvicorn
+
+from collector.config import CollectorSettings
+from collector.intake import Intake
+from collector.metrics import CollectorMetrics
+from collector.model import Rejected, Rejection
+from collector.receivers.remote_write import RemoteWriteReceiver
+from collector.receivers.usage import UsageReceiver
+from collector.spool import Spool
+from collector.tenancy import Claim, authenticate
+from collector.wire import (
+    Disconnected,
+    Receive,
+    Reply,
+    Request,
+    Scope,
+    Send,
+    headers_of,
+    problem,
+    read_body,
+    send_reply,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Receiver(Protocol):
+    """One POST route. `answer` returns only when what it accepted is on disk."""
+
+    path: str
+
+    async def answer(self, request: Request, claim: Claim) -> Reply:
+        """Raises Rejected when nothing of the body was taken."""
+        ...
+
+
+class Collector:
+    """Routes requests to receivers and answers for the collector's health."""
+
+    def __init__(self, settings: CollectorSettings) -> None:
+        self._settings = settings
+        self.spool = Spool(replace(settings.spool, directory=settings.data / "spool"))
+        self.metrics = CollectorMetrics()
+        self.intake = Intake(settings, self.spool, self.metrics)
+        receivers: Sequence[Receiver] = (
+            RemoteWriteReceiver(self.intake, settings.limits),
+            UsageReceiver(self.intake, settings.limits),
+        )
+        self._receivers = {one.path: one for one in receivers}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            with suppress(Disconnected):
+                await send_reply(send, await self._answer(scope, receive))
+
+    def close(self) -> None:
+        """Seal the spool and let go of it."""
+        self.spool.close()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
+        path, method = scope["path"], scope["method"]
+        if method in {"GET", "HEAD"} and path in {"/healthz", "/readyz", "/metrics"}:
+            return self._health(path)
+        receiver = self._receivers.get(path)
+        if receiver is None:
+            return problem(Rejected(Rejection.NOT_FOUND, f"no such route: {method} {path}"))
+        if method != "POST":
+            return Reply(405, headers={"Allow": "POST"})
+        started = time.perf_counter()
+        reply = await self._guarded(receiver, scope, receive)
+        name = path.rpartition("/")[2]
+        self.metrics.requests.labels(name, str(reply.status)).inc()
+        self.metrics.seconds.labels(name).observe(time.perf_counter() - started)
+        return reply
+
+    async def _guarded(self, receiver: Receiver, scope: Scope, receive: Receive) -> Reply:
+        """Whatever goes wrong on our side is a 503: senders drop data on a 500."""
+        try:
+            headers = headers_of(scope)
+            claim = self._claim(headers)
+            body = await read_body(receive, headers, self._settings.limits.body_bytes)
+            request = Request(receiver.path, headers, body, time.time_ns() // 1_000_000)
+            return await receiver.answer(request, claim)
+        except Rejected as rejected:
+            self.metrics.refused(rejected)
+            return problem(rejected)
+        except (Disconnected, asyncio.CancelledError):
+            raise
+        except Exception:
+            log.exception("ingest failed: %s", receiver.path)
+            return problem(Rejected(Rejection.UNAVAILABLE, "the collector failed, send again"))
+
+    def _claim(self, headers: dict[str, str]) -> Claim:
+        claim = authenticate(headers.get("authorization", ""), self._settings.tokens)
+        header = self._settings.tenancy.header
+        return self.intake.resolver.claim(claim, headers.get(header.lower(), "") if header else "")
+
+    def _health(self, path: str) -> Reply:
+        if path == "/metrics":
+            self.metrics.series.set(self.intake.known_series)
+            self.metrics.undrained.set(self.spool.undrained_bytes)
+            return Reply(200, *self.metrics.page())
+        if path == "/readyz" and not self.spool.healthy:
+            return problem(Rejected(Rejection.UNAVAILABLE, "the spool takes nothing at the moment"))
+        return Reply(200, b"ok\n", "text/plain; charset=utf-8")
+
+
+def build(settings: CollectorSettings) -> Collector:
+    """The ASGI application. Raises Rejected(UNAVAILABLE) when the spool cannot be opened."""
+    return Collector(settings)
+
+
+def run(settings: CollectorSettings) -> None:
+    """Serve until SIGINT or SIGTERM; then finish open requests and seal the spool."""
+    if problems := settings.problems():
+        raise SystemExit("\n".join(problems))
+    host, port = settings.address
+    app = build(settings)
+    try:
+        uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)
+    finally:
+        app.close()

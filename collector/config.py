@@ -1,0 +1,221 @@
+"""Settings of the collector: what it listens to, whom it believes, how much it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector.model import Column, Family, MeterKind
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """Where segments lie and when they are sealed. Sizes in bytes, times in seconds."""
+
+    directory: Path = Path("data/spool")
+    seal_s: float = 1.0
+    seal_bytes: int = 8 * MIB
+    undrained_bytes: int = 4096 * MIB
+    pending_bytes: int = 64 * MIB
+    retry_s: float = 1.0  # after a disk failure, refuse at once for this long
+
+
+@dataclass(frozen=True, slots=True)
+class TenancySettings:
+    """Which labels name the tenant and the resource, the first present one wins."""
+
+    labels: tuple[str, ...] = (
+        "tenant", "tenant_id", "tenant.id", "org_id", "organization_id", "customer_id",
+        "account_id", "exported_tenant",
+    )  # fmt: skip
+    resource_labels: tuple[str, ...] = (
+        "resource", "shard", "database", "db_namespace", "db_name", "datname", "queue",
+        "messaging_destination_name", "cache", "pool", "service_name", "server_address",
+    )  # fmt: skip
+    header: str = ""  # set by a trusted proxy only; "" means: believe no header
+    name_length: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """What one tenant may send; 0 means the general limit."""
+
+    tenant: str
+    samples_per_s: float = 0
+    burst: float = 0
+    active_series: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Bounds on what is taken in, per tenant and per request."""
+
+    samples_per_s: float = 10_000
+    burst: float = 200_000
+    active_series: int = 150_000
+    series_total: int = 1_000_000
+    series_idle_s: float = 1_200
+    labels: int = 30
+    label_name_bytes: int = 1_024
+    label_value_bytes: int = 2_048
+    past_s: float = 14 * 86_400
+    future_s: float = 600
+    body_bytes: int = 16 * MIB
+    decoded_bytes: int = 64 * MIB
+    series_per_request: int = 100_000
+    rows_per_request: int = 100_000
+    tenants: tuple[TenantLimits, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeTarget:
+    """A Prometheus or OpenMetrics page to poll; `labels` are added to each of its series."""
+
+    url: str
+    name: str = ""
+    interval_s: float = 15.0
+    timeout_s: float = 10.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    bearer: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRule:
+    """Maps a metric of the platform to a usage column.
+
+    `name` is a regular expression over the whole metric name; for `histogram` rules, over the name
+    without `_bucket`, `_sum` and `_count`. `labels` are further expressions that must match.
+    `resource` is a template such as `db:{shard}` or `pool:{service_name|job|web}`: the first label
+    that is present, else the last word as it stands. `scale` turns the unit into seconds.
+    """
+
+    name: str
+    column: Column = Column.COUNT
+    family: Family = Family.REQUEST
+    kind: MeterKind | None = None
+    histogram: bool = False
+    resource: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token; `tenant` binds it to one tenant, "" lets it speak for all.
+
+    Give `sha256` (hex of the token) rather than `token` where the file is shared.
+    """
+
+    name: str
+    token: str = field(default="", repr=False)
+    sha256: str = field(default="", repr=False)
+    scope: str = "ingest"
+    tenant: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of the token."""
+        return self.sha256.lower() or hashlib.sha256(self.token.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSettings:
+    """Everything the collector needs to know."""
+
+    listen: str = "127.0.0.1:8601"
+    data: Path = Path("data")
+    spool: SpoolSettings = SpoolSettings()
+    tenancy: TenancySettings = TenancySettings()
+    limits: LimitSettings = LimitSettings()
+    scrape: tuple[ScrapeTarget, ...] = ()
+    meters: tuple[MeterRule, ...] = ()
+    tokens: tuple[Token, ...] = ()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`. Raises ValueError when it is not `host:port`."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not 0 <= int(port) <= 65_535:
+            raise ValueError(self.listen)
+        return host.strip("[]"), int(port)
+
+    def problems(self) -> list[str]:
+        """Everything wrong with these settings, as "key: what, remedy"."""
+        found = [*self._listen_problems(), *_limit_problems(self.limits)]
+        for index, target in enumerate(self.scrape):
+            found += (f"scrape[{index}].{problem}" for problem in _scrape_problems(target))
+        for index, rule in enumerate(self.meters):
+            found += (f"meter[{index}].{problem}" for problem in _meter_problems(rule))
+        for index, token in enumerate(self.tokens):
+            found += (f"token[{index}].{problem}" for problem in _token_problems(token))
+        if not self.tenancy.labels:
+            found.append("tenancy.labels: empty, name at least one label that carries the tenant")
+        return found
+
+    def _listen_problems(self) -> Iterator[str]:
+        try:
+            host, _ = self.address
+        except ValueError:
+            yield f"collector.listen: {self.listen!r} is no address, write it as host:port"
+            return
+        if not self.tokens and not is_loopback(host):
+            yield (
+                f"collector.listen: {host} is not loopback and no token is configured, "
+                "add a [[token]] with scope ingest or listen on 127.0.0.1"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _limit_problems(limits: LimitSettings) -> Iterator[str]:
+    for name in LimitSettings.__dataclass_fields__:
+        value = getattr(limits, name)
+        if isinstance(value, int | float) and not value > 0:
+            yield f"limits.{name}: {value} lets nothing in, give a number above 0"
+    for one in limits.tenants:
+        if min(one.samples_per_s, one.burst, one.active_series) < 0:
+            yield f"limits.tenants: negative limit of {one.tenant!r}, use 0 for the general limit"
+
+
+def _scrape_problems(target: ScrapeTarget) -> Iterator[str]:
+    if not re.fullmatch(r"https?://[^\s/]+.*", target.url):
+        yield f"url: {target.url!r} is no http(s) address, write it as http://host:port/metrics"
+    if not 0 < target.timeout_s <= target.interval_s:
+        yield "timeout_s: must be above 0 and not above interval_s"
+
+
+def _meter_problems(rule: MeterRule) -> Iterator[str]:
+    expressions = {"name": rule.name, **rule.labels, **rule.errors}
+    for key, expression in expressions.items():
+        try:
+            re.compile(expression)
+        except re.error as error:
+            yield f"{key}: {expression!r} is no regular expression ({error}), correct or escape it"
+    if not rule.scale > 0:
+        yield f"scale: {rule.scale} is not above 0, use 0.001 for milliseconds"
+
+
+def _token_problems(token: Token) -> Iterator[str]:
+    if not token.token and not token.sha256:
+        yield "token: missing, give token or sha256"
+    if token.sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", token.sha256):
+        yield "sha256: not 64 hex digits, take the SHA-256 of the token"
+    if token.token and len(token.token) < 16:
+        yield "token: shorter than 16 characters, use a longer random one"
+    if token.scope not in {"ingest", "read", "admin", "tenant"}:
+        yield f"scope: {token.scope!r} is unknown, use ingest, read, admin or tenant"

@@ -1,0 +1,241 @@
+"""The one door: resolve, admit, append. What it has accepted is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.admission import FINE, TENANT_RATE, VERDICTS, Budgets, is_stale, judge
+from collector.catalog import Catalog
+from collector.config import CollectorSettings
+from collector.metrics import CollectorMetrics
+from collector.model import (
+    Frame,
+    Rejection,
+    Samples,
+    TenantId,
+    UsageRows,
+)
+from collector.series import IGNORED, NO_SERIES, REFUSED, SeriesBook
+from collector.spool import Spool
+from collector.tenancy import Resolver
+
+SWEEP_S = 60.0
+GENERATION_SERIES = 1_500_000
+"""Series declared before a generation is renewed: both ends keep a table of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Decoded samples as parallel arrays; `slots` index the `SeriesBook` they were decoded with."""
+
+    slots: npt.NDArray[np.int64]
+    ts_ms: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    start_ms: npt.NDArray[np.int64] | None = None
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Samples or rows that were not taken: how many, why, and the first one's story."""
+
+    reason: Rejection
+    count: int
+    detail: str
+    tenant: TenantId | None = None
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a request. `ignored` samples are of metrics that no meter names."""
+
+    samples: int = 0
+    rows: int = 0
+    ignored: int = 0
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def refused_count(self) -> int:
+        """Samples or rows not taken."""
+        return sum(one.count for one in self.refused)
+
+
+Decode = Callable[[SeriesBook], Readings]
+
+
+class Intake:
+    """Takes samples and rows of every receiver. One event loop owns it."""
+
+    def __init__(
+        self, settings: CollectorSettings, spool: Spool, metrics: CollectorMetrics
+    ) -> None:
+        self._metrics = metrics
+        self._limits = settings.limits
+        self._catalog = Catalog(settings.meters)
+        self._budgets = Budgets(settings.limits)
+        self.resolver = Resolver(settings.tenancy)
+        self._spool = spool
+        self._generation = ""
+        self._book = self._new_book()
+        self._swept_s = 0.0
+
+    @property
+    def known_series(self) -> int:
+        """Series held in memory."""
+        return len(self._book)
+
+    async def samples(self, decode: Decode, *, now_ms: int) -> Accepted:
+        """Decode against the known series, check every sample, append, return when on disk.
+
+        Raises Rejected when the body as a whole cannot be read, or the spool cannot take it.
+        """
+        book = self._current_book(now_ms / 1000)
+        frames, accepted = self._admit(book, decode(book), now_ms)
+        # Series stay "fresh" until a spool took them: a later request carries them then.
+        done = self._spool.enqueue([*book.fresh, *frames], generation=self._generation)
+        book.fresh = []
+        await asyncio.wrap_future(done)
+        return self._counted(accepted)
+
+    async def rows(
+        self,
+        table: pa.Table,
+        *,
+        batch_id: str = "",
+        refused: Iterable[Refused] = (),
+        now_ms: int,
+    ) -> Accepted:
+        """Append usage rows whose tenants are resolved, as far as the tenants' rates allow."""
+        keep, shed = self._within_rate(table, now_ms / 1000)
+        kept = table if keep.all() else table.filter(pa.array(keep))
+        if kept.num_rows:
+            await self._spool.append([UsageRows(kept, batch_id)])
+        return self._counted(Accepted(rows=kept.num_rows, refused=(*refused, *shed)))
+
+    def _counted(self, accepted: Accepted) -> Accepted:
+        self._metrics.samples.inc(accepted.samples)
+        self._metrics.rows.inc(accepted.rows)
+        self._metrics.ignored.inc(accepted.ignored)
+        for refused in accepted.refused:
+            self._metrics.discarded.labels(refused.reason.value).inc(refused.count)
+        return accepted
+
+    def _new_book(self) -> SeriesBook:
+        self._budgets.forget_series()
+        return SeriesBook(self._catalog, self.resolver, self._limits, self._budgets)
+
+    def _current_book(self, now_s: float) -> SeriesBook:
+        if self._generation != self._spool.generation:
+            self._generation = self._spool.generation
+            self._book = self._new_book()
+        if now_s - self._swept_s > SWEEP_S:
+            self._swept_s = now_s
+            self._book.sweep(now_s=now_s)
+            self._budgets.forget_idle(now_s=now_s)
+            if self._book.declared > GENERATION_SERIES:
+                self._spool.restart_generation()
+        return self._book
+
+    def _admit(
+        self, book: SeriesBook, readings: Readings, now_ms: int
+    ) -> tuple[list[Frame], Accepted]:
+        columns, slots = book.columns, readings.slots
+        state = columns.state[slots]
+        columns.seen_s[slots] = now_ms / 1000
+        verdicts = judge(readings.values, readings.ts_ms, now_ms=now_ms, limits=self._limits)
+        verdicts[state != 0] = FINE
+        live = (state == 0) & (verdicts == FINE)
+        live = self._rate(book, slots, live, verdicts, now_ms / 1000)
+        refused = [*readings.refused, *_refused_slots(book, slots[state == REFUSED])]
+        refused += _refused_samples(book, readings, verdicts)
+        frames: list[Frame] = [_split(book, readings, live)] if live.any() else []
+        ignored = int(np.count_nonzero(state == IGNORED))
+        return frames, Accepted(int(live.sum()), 0, ignored, tuple(refused))
+
+    def _rate(
+        self,
+        book: SeriesBook,
+        slots: npt.NDArray[np.int64],
+        live: npt.NDArray[np.bool_],
+        verdicts: npt.NDArray[np.uint8],
+        now_s: float,
+    ) -> npt.NDArray[np.bool_]:
+        """Charge each tenant; what is over its rate is marked, the last samples first."""
+        tenants = np.where(live, book.columns.tenant[slots], -1)
+        counts = np.bincount(tenants[live], minlength=len(book.tenants))
+        for index in np.flatnonzero(counts).tolist():
+            sent = int(counts[index])
+            taken = self._budgets.take(book.tenants[index], sent, now_s=now_s)
+            if taken < sent:
+                verdicts[np.flatnonzero(tenants == index)[taken:]] = TENANT_RATE
+        live[verdicts != FINE] = False
+        return live
+
+    def _within_rate(
+        self, table: pa.Table, now_s: float
+    ) -> tuple[npt.NDArray[np.bool_], list[Refused]]:
+        keep = np.ones(table.num_rows, np.bool_)
+        refused = []
+        coded = pc.dictionary_encode(table["tenant"].combine_chunks())
+        codes = coded.indices.to_numpy(zero_copy_only=False)
+        for index, name in enumerate(coded.dictionary.to_pylist()):
+            rows = np.flatnonzero(codes == index)
+            taken = self._budgets.take(name, len(rows), now_s=now_s)
+            if taken < len(rows):
+                keep[rows[taken:]] = False
+                refused.append(_over_rate(name, len(rows) - taken))
+        return keep, refused
+
+
+def _over_rate(tenant: TenantId, count: int) -> Refused:
+    detail = f"tenant {tenant} sends faster than its limit: slow down or raise limits.samples_per_s"
+    return Refused(Rejection.TENANT_RATE, count, detail, tenant)
+
+
+def _split(book: SeriesBook, readings: Readings, live: npt.NDArray[np.bool_]) -> Samples:
+    """Live samples with the sids they feed; a slot with a second column gives two samples."""
+    columns, slots = book.columns, readings.slots[live]
+    values, ts_ms = readings.values[live], readings.ts_ms[live]
+    starts = None if readings.start_ms is None else readings.start_ms[live]
+    scale = columns.scale[slots]
+    if (scale != 1.0).any():
+        values = np.where(is_stale(values), values, values * scale)
+    sids, second = columns.sid[slots], columns.second[slots]
+    if (also := np.flatnonzero(second != NO_SERIES)).size:
+        sids = np.concatenate([sids, second[also]])
+        ts_ms = np.concatenate([ts_ms, ts_ms[also]])
+        values = np.concatenate([values, values[also]])
+        starts = None if starts is None else np.concatenate([starts, starts[also]])
+    return Samples(sids.astype(np.uint32), ts_ms, values, starts)
+
+
+def _refused_slots(book: SeriesBook, slots: npt.NDArray[np.int64]) -> list[Refused]:
+    found: dict[Rejection, Refused] = {}
+    for slot, count in zip(*(a.tolist() for a in np.unique_counts(slots)), strict=True):
+        why = book.refusal(slot)
+        first = found.get(why.reason, Refused(why.reason, 0, why.detail, None, why.field))
+        found[why.reason] = replace(first, count=first.count + count)
+    return list(found.values())
+
+
+def _refused_samples(
+    book: SeriesBook, readings: Readings, verdicts: npt.NDArray[np.uint8]
+) -> list[Refused]:
+    found = []
+    for verdict in np.unique(verdicts[verdicts != FINE]).tolist():
+        where = np.flatnonzero(verdicts == verdict)
+        reason, first = VERDICTS[verdict], int(where[0])
+        assert reason is not None
+        tenant = book.tenants[book.columns.tenant[readings.slots[first]]]
+        value, ts_ms = readings.values[first], readings.ts_ms[first]
+        detail = f"the first, of tenant {tenant}: value {value} at {ts_ms} ms"
+        found.append(Refused(reason, len(where), detail, tenant))
+    return found

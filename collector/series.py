@@ -1,0 +1,292 @@
+"""Series known to this collector: raw label bytes → slot → what to do with its samples.
+
+A receiver looks its raw bytes up in a plain dict (`table`); only a miss costs label parsing,
+tenant resolution and limits. A slot holds the answer as numbers in arrays, so that a batch of
+samples is resolved, checked and split into series ids by indexing, without Python per sample.
+
+    bytes ──table──▶ slot ──arrays──▶ sid (usage column), second sid, tenant, scale, verdict
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.admission import Budgets, check_labels
+from collector.catalog import Catalog, Feed
+from collector.config import LimitSettings
+from collector.model import (
+    UNKNOWN_TENANT,
+    Column,
+    Family,
+    MeterKind,
+    Rejected,
+    Rejection,
+    ResourceId,
+    Series,
+    TenantId,
+)
+from collector.tenancy import ANYONE, Claim, Resolver
+
+Labels = Mapping[str, str]
+Table = dict[bytes, int]
+
+NO_SERIES = -1
+REPEATED = "\0"
+"""Under this name a decoder reports a label that occurs twice."""
+
+IGNORED, REFUSED = 1, 2
+"""States of a slot that takes no samples: no meter of ours, or refused with a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a key was seen: equal keys of one origin mean the same series."""
+
+    door: str
+    claim: Claim = ANYONE
+    labels: tuple[tuple[str, str], ...] = ()  # added to every series (scrape targets)
+    kind: MeterKind | None = None  # None: as the catalog says
+
+
+class _Columns:
+    """Growing parallel arrays, one entry a slot."""
+
+    def __init__(self) -> None:
+        self.sid = np.full(1024, NO_SERIES, np.int64)
+        self.second = np.full(1024, NO_SERIES, np.int64)
+        self.tenant = np.zeros(1024, np.int32)
+        self.state = np.zeros(1024, np.uint8)
+        self.scale = np.ones(1024)
+        self.seen_s = np.zeros(1024)
+
+    def reserve(self, slot: int) -> None:
+        """Make room for `slot`."""
+        if slot >= len(self.sid):
+            self.sid, self.second = _doubled(self.sid), _doubled(self.second)
+            self.tenant, self.state = _doubled(self.tenant), _doubled(self.state)
+            self.scale, self.seen_s = _doubled(self.scale), _doubled(self.seen_s)
+
+
+Number = TypeVar("Number", np.int64, np.int32, np.uint8, np.float64)
+
+
+def _doubled(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    return np.concatenate([array, np.zeros_like(array)])
+
+
+class SeriesBook:
+    """The series of one spool generation. Not thread safe: one event loop owns it."""
+
+    def __init__(
+        self, catalog: Catalog, resolver: Resolver, limits: LimitSettings, budgets: Budgets
+    ) -> None:
+        self._catalog = catalog
+        self._resolver = resolver
+        self._limits = limits
+        self._budgets = budgets
+        self._tables: dict[Origin, Table] = {}
+        self._keys: list[tuple[Origin, bytes] | None] = []
+        self._free: list[int] = []
+        self._refusals: dict[int, Rejected] = {}
+        self._shared: dict[Rejection | None, int] = {}
+        self._dead = 0
+        self._sids: dict[str, int] = {}
+        self._tenants: dict[TenantId, int] = {}
+        self.columns = _Columns()
+        self.tenants: list[TenantId] = []
+        self.fresh: list[Series] = []
+
+    def table(self, origin: Origin) -> Table:
+        """Known keys of an origin. Read it freely; only `learn` writes."""
+        return self._tables.setdefault(origin, {})
+
+    def __len__(self) -> int:
+        return len(self._keys) - len(self._free)
+
+    @property
+    def declared(self) -> int:
+        """Series ids given out in this generation."""
+        return len(self._sids)
+
+    def refusal(self, slot: int) -> Rejected:
+        """Why a slot in state REFUSED takes no samples."""
+        return self._refusals[slot]
+
+    def learn(self, origin: Origin, key: bytes, labels: Labels, *, now_s: float) -> int:
+        """The slot of a series not seen before; its `Series` frames are added to `fresh`."""
+        try:
+            series, tenant, scale = self._resolve(
+                origin, {**labels, **dict(origin.labels)}, now_s=now_s
+            )
+        except Rejected as rejected:
+            return self._dead_slot(origin, key, rejected, now_s)
+        if not series:
+            return self._dead_slot(origin, key, None, now_s)
+        slot = self._new_slot(origin, key, now_s)
+        sids = [self._declare(one) for one in series]
+        self.columns.sid[slot] = sids[0]
+        self.columns.second[slot] = sids[1] if len(sids) > 1 else NO_SERIES
+        self.columns.tenant[slot] = self._tenant_index(tenant)
+        self.columns.scale[slot] = scale
+        return slot
+
+    def sweep(self, *, now_s: float) -> None:
+        """Forget idle series, and refusals: what was over a limit may fit by now."""
+        idle = self.columns.seen_s < now_s - self._limits.series_idle_s
+        for slot in np.flatnonzero(idle | (self.columns.state == REFUSED)).tolist():
+            if slot < len(self._keys) and self._keys[slot] is not None:
+                self._forget(slot)
+
+    def _dead_slot(self, origin: Origin, key: bytes, refusal: Rejected | None, now_s: float) -> int:
+        """A slot that takes no samples. Too many of them share one, or they would fill the book."""
+        if self._dead < self._limits.series_total // 2:
+            slot = self._new_slot(origin, key, now_s)
+            self._dead += 1
+        else:
+            slot = self._shared_slot(refusal.reason if refusal else None)
+        self.columns.state[slot] = REFUSED if refusal else IGNORED
+        if refusal:
+            self._refusals[slot] = refusal
+        return slot
+
+    def _shared_slot(self, reason: Rejection | None) -> int:
+        slot = self._shared.get(reason)
+        if slot is None:
+            slot = self._shared[reason] = self._allocate(None)
+        return slot
+
+    def _new_slot(self, origin: Origin, key: bytes, now_s: float) -> int:
+        slot = self._allocate((origin, key))
+        columns = self.columns
+        columns.sid[slot] = columns.second[slot] = NO_SERIES
+        columns.state[slot] = 0
+        columns.scale[slot] = 1.0
+        columns.seen_s[slot] = now_s
+        self.table(origin)[key] = slot
+        return slot
+
+    def _allocate(self, entry: tuple[Origin, bytes] | None) -> int:
+        if self._free:
+            slot = self._free.pop()
+            self._keys[slot] = entry
+        else:
+            slot = len(self._keys)
+            self._keys.append(entry)
+            self.columns.reserve(slot)
+        return slot
+
+    def _forget(self, slot: int) -> None:
+        entry = self._keys[slot]
+        assert entry is not None
+        origin, key = entry
+        del self.table(origin)[key]
+        if self.columns.state[slot] == 0:
+            self._budgets.close_series(self.tenants[self.columns.tenant[slot]])
+        else:
+            self._dead -= 1
+        self._refusals.pop(slot, None)
+        self._keys[slot] = None
+        self._free.append(slot)
+
+    def _resolve(
+        self, origin: Origin, labels: Labels, *, now_s: float
+    ) -> tuple[list[Series], TenantId, float]:
+        """The series a metric feeds (none: not ours), whose they are, and the unit's scale."""
+        name = labels.get("__name__", "")
+        if not name:
+            raise Rejected(Rejection.MISSING_NAME, "series without __name__", field="__name__")
+        if repeated := labels.get(REPEATED):
+            raise Rejected(
+                Rejection.DUPLICATE_LABEL, f"label {repeated[:40]!r} occurs twice", field=repeated
+            )
+        if "" in labels:
+            raise Rejected(Rejection.INVALID_FIELD, "a label without a name", field="labels")
+        check_labels(labels, self._limits)
+        feeds = self._catalog.feeds(name, labels)
+        if not feeds:
+            return [], UNKNOWN_TENANT, 1.0
+        tenant = self._resolver.tenant_of(labels, origin.claim)
+        series = [self._series(origin, feed, tenant, labels) for feed in feeds]
+        if len(self) >= self._limits.series_total:
+            raise Rejected(Rejection.TENANT_SERIES, "the collector holds as many series as it may")
+        self._budgets.open_series(tenant, now_s=now_s)
+        return series, tenant, feeds[0].scale
+
+    def _series(self, origin: Origin, feed: Feed, tenant: TenantId, labels: Labels) -> Series:
+        resource, family = self._placed(feed, labels)
+        bound = histogram = None
+        if feed.column is Column.LATENCY_BUCKET:
+            bound = _bound(labels) * feed.scale
+            rest = {name: value for name, value in labels.items() if name != "le"}
+            histogram = identity(tenant, feed.column, rest)
+        return Series(
+            sid=0,
+            identity=identity(tenant, feed.column, labels),
+            tenant=tenant,
+            resource=resource,
+            family=family,
+            column=feed.column,
+            kind=feed.kind if feed.kind is MeterKind.GAUGE else origin.kind or feed.kind,
+            bound=bound,
+            histogram=histogram,
+        )
+
+    def _placed(self, feed: Feed, labels: Labels) -> tuple[ResourceId, Family]:
+        family = feed.family
+        if family is None and (said := labels.get("family")):
+            family = _family(said)
+        return self._resolver.resource_of(labels, family, feed.resource)
+
+    def _declare(self, series: Series) -> int:
+        """The sid of a series; other spellings of the same labels share it."""
+        sid = self._sids.get(series.identity)
+        if sid is None:
+            sid = self._sids[series.identity] = len(self._sids)
+            self.fresh.append(replace(series, sid=sid))
+        return sid
+
+    def _tenant_index(self, tenant: TenantId) -> int:
+        index = self._tenants.get(tenant)
+        if index is None:
+            index = self._tenants[tenant] = len(self.tenants)
+            self.tenants.append(tenant)
+        return index
+
+
+def identity(tenant: TenantId, column: Column, labels: Labels) -> str:
+    """16 hex digits over whose, what and all labels: equal over restarts of the collector."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (tenant, column, *(text for pair in sorted(labels.items()) for text in pair)):
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(4, "little") + encoded)
+    return digest.hexdigest()
+
+
+def _bound(labels: Labels) -> float:
+    text = labels.get("le", "")
+    try:
+        bound = float(text)
+    except ValueError:
+        bound = math.nan
+    if math.isnan(bound) or bound < 0:
+        raise Rejected(
+            Rejection.INVALID_FIELD, f"le={text[:40]!r} is no upper bound: use a number", field="le"
+        )
+    return bound
+
+
+def _family(text: str) -> Family:
+    try:
+        return Family(text)
+    except ValueError:
+        names = ", ".join(Family)
+        raise Rejected(
+            Rejection.INVALID_FIELD, f"family {text[:40]!r} is unknown, use {names}", field="family"
+        ) from None
