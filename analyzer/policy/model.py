@@ -5,7 +5,7 @@ Absence means no limit. A consumer ignores an expired entry by itself, so a dead
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,8 @@ _OFFERED = _ENFORCED | {DecisionState.PROPOSED}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A limit for one tenant on one resource, `rps` in operations a second.
+    """A limit for one tenant on one resource: `busy` in busy seconds a second as it was decided,
+    `rps` the same in operations a second at the tenant's own cost an operation.
 
     `mode` "shadow": count what would be refused, refuse nothing. A proposal is always shadow; only
     a person's approval makes it "enforce".
@@ -25,6 +26,7 @@ class Entry:
 
     tenant: str
     resource: str
+    busy: float
     rps: float
     burst: float
     mode: str
@@ -43,26 +45,30 @@ class Policy:
     entries: tuple[Entry, ...]
 
 
-def entries(decisions: Iterable[Decision], *, now: datetime) -> tuple[Entry, ...]:
+Costs = Mapping[tuple[str, str], float]
+"""Busy seconds an operation of (tenant, resource) takes; who is missing counts as one second."""
+
+
+def entries(decisions: Iterable[Decision], *, costs: Costs, now: datetime) -> tuple[Entry, ...]:
     """The throttles among `decisions` that are offered or in force and not expired at `now`."""
     live = [
-        _entry(decision)
+        _entry(decision, decision.limit, costs.get((decision.tenant, decision.resource), 1.0))
         for decision in decisions
         if decision.action is Action.THROTTLE
         and decision.state in _OFFERED
         and decision.expires_at > now
         and decision.limit is not None
-        and decision.limit_unit.endswith("/s")
     ]
     return tuple(sorted(live, key=lambda entry: (entry.tenant, entry.resource)))
 
 
-def _entry(decision: Decision) -> Entry:
-    rps = round(decision.limit or 0.0, 3)
+def _entry(decision: Decision, busy: float, cost: float) -> Entry:
+    rps = round(busy / cost if cost > 0 else busy, 3)
     enforced = decision.state in _ENFORCED
     return Entry(
         tenant=decision.tenant,
         resource=decision.resource,
+        busy=round(busy, 6),
         rps=rps,
         burst=round(max(1.0, 2 * rps), 3),
         mode="enforce" if enforced else "shadow",

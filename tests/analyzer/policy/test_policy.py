@@ -25,15 +25,17 @@ THROTTLE = Decision(
     reason="takes the database",
     created_at=NOW,
     expires_at=NOW + timedelta(minutes=15),
-    limit=12.5,
-    limit_unit="operations/s",
+    limit=0.125,
+    limit_unit="busy seconds per second",
 )
+
+COSTS = {("acme", "db:shard-3"): 0.01, ("acme", "db:shard-4"): 0.01}
 
 HOSTILE = ["no", "on", "1e3", "null", 'a"b', "a'b", "a\\b", "$host", "a b", "ü"]
 
 
 def policy_of(*decisions: Decision) -> Policy:
-    return Policy(version="v1", at=NOW, entries=entries(decisions, now=NOW))
+    return Policy(version="v1", at=NOW, entries=entries(decisions, costs=COSTS, now=NOW))
 
 
 def test_a_proposal_is_only_a_shadow():
@@ -41,9 +43,9 @@ def test_a_proposal_is_only_a_shadow():
     assert entry.mode == "shadow"
 
 
-def test_an_approval_is_enforced():
+def test_an_approval_is_enforced_in_operations_at_the_tenants_own_cost():
     (entry,) = policy_of(THROTTLE).entries
-    assert (entry.mode, entry.rps) == ("enforce", 12.5)
+    assert (entry.mode, entry.busy, entry.rps) == ("enforce", 0.125, 12.5)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_nginx_rounds_a_limit_down_to_a_tier_it_has():
 
 
 def test_the_tightest_of_a_tenants_limits_wins_where_only_the_tenant_is_known():
-    other = replace(THROTTLE, resource=ResourceId("db:shard-4"), limit=2.0)
+    other = replace(THROTTLE, resource=ResourceId("db:shard-4"), limit=0.02)
     _, text = render(policy_of(THROTTLE, other), "haproxy")
     assert text == "acme 20\n"
 
