@@ -1,0 +1,50 @@
+"""The pages, one file each, and which address shows which."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dash import Dash, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.address import Address
+from dashboard.client import Client
+from dashboard.pages import incident, overview
+
+
+class Page(Protocol):
+    """What every page file gives."""
+
+    TITLE: str
+    QUESTION: str
+
+    def layout(self, at: Address, /) -> list[Component]: ...
+
+    def register(self, app: Dash, api: Client) -> None: ...
+
+
+LISTS: dict[str, Page] = {
+    "": overview,
+}
+OBJECTS: dict[str, Page] = {"incidents": incident}
+PAGES: list[Page] = [*LISTS.values(), *OBJECTS.values()]
+
+
+def find(path: str) -> Page | None:
+    """'/' and '/tenants' are lists, '/tenants/acme' is one object."""
+    first, _, rest = path.strip("/").partition("/")
+    return OBJECTS.get(first) if rest else LISTS.get(first)
+
+
+def render(at: Address) -> Component:
+    page = find(at.path)
+    if page is None:
+        return html.Div(
+            [
+                html.H1("No such page"),
+                html.P([f"Nothing lives at {at.path}. ", dcc.Link("Go to the overview", href="/")]),
+            ],
+            className="pw-page-head",
+        )
+    head = html.Div([html.H1(page.TITLE), html.P(page.QUESTION)], className="pw-page-head")
+    return html.Div([head, html.Div(page.layout(at), className="pw-panels")], key=at.path)

@@ -1,0 +1,56 @@
+"""The address bar holds what the reader looks at, in the names Grafana uses for the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, quote, unquote, urlencode
+
+DEFAULT_FROM = "now-6h"
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`start` and `end` are RFC 3339 or `now-6h` style and pass to the API as they are; the other
+    fields are the variables `var-resource`, `var-state`, `var-kind`, `var-week` and `search`.
+    """
+
+    path: str = "/"
+    start: str = DEFAULT_FROM
+    end: str = "now"
+    search: str = ""
+    resource: str = ""
+    state: str = ""
+    kind: str = ""
+    week: str = ""
+
+    @property
+    def last(self) -> str:
+        """The decoded last part of the path: the id an object page is about."""
+        return unquote(self.path.rstrip("/").rpartition("/")[2])[:LONGEST]
+
+
+def read(path: str | None, query: str | None) -> Address:
+    """Unknown keys are ignored and overlong values cut: the address bar is a stranger's input."""
+    found = parse_qs((query or "").lstrip("?")[:4000])
+
+    def first(key: str, default: str = "") -> str:
+        return (found.get(key) or [default])[0][:LONGEST]
+
+    return Address(
+        path=path or "/",
+        start=first("from", DEFAULT_FROM),
+        end=first("to", "now"),
+        search=first("search"),
+        resource=first("var-resource"),
+        state=first("var-state"),
+        kind=first("var-kind"),
+        week=first("var-week"),
+    )
+
+
+def link(*parts: str, **query: str) -> str:
+    """A path of this site: `link("tenants", "a b", **{"from": "now-1h"})`."""
+    path = "/" + "/".join(quote(part, safe=":") for part in parts)
+    kept = {key: value for key, value in query.items() if value}
+    return f"{path}?{urlencode(kept)}" if kept else path

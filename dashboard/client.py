@@ -1,0 +1,210 @@
+"""The only way to data: the analyzer's public API, parsed into its public views."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+import httpx
+from prometheus_client import CollectorRegistry, Counter
+from pydantic import TypeAdapter, ValidationError
+
+from analyzer.api import views
+from dashboard.config import DashboardSettings
+
+Answer = TypeVar("Answer")
+Query = Mapping[str, str | int | None]
+
+KEPT = 256
+
+
+class Trouble(StrEnum):
+    """Why there is no answer."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    BROKEN = "broken"
+    MISSING = "missing"
+
+
+class ClientError(Exception):
+    """The analyzer did not answer as it should. `detail` is a sentence for the reader."""
+
+    def __init__(
+        self,
+        trouble: Trouble,
+        detail: str,
+        request_id: str,
+        remedy: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(f"{detail} (request {request_id})")
+        self.trouble = trouble
+        self.detail = detail
+        self.request_id = request_id
+        self.remedy = remedy
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file the analyzer made, passed through as it is."""
+
+    content: bytes
+    media_type: str
+
+
+class Client:
+    """Keeps the last answers of one data version, so a refresh without news asks nobody."""
+
+    def __init__(
+        self,
+        settings: DashboardSettings,
+        *,
+        registry: CollectorRegistry | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
+        self._http = httpx.AsyncClient(
+            base_url=f"{settings.api.rstrip('/')}/api/v1",
+            headers=headers,
+            timeout=httpx.Timeout(settings.timeout_s, connect=min(2.0, settings.timeout_s)),
+            transport=transport,
+            trust_env=False,
+        )
+        self._kept: OrderedDict[tuple[str, tuple[tuple[str, str], ...]], bytes] = OrderedDict()
+        self._version: int | None = None
+        self._answers = Counter(
+            "partywall_dashboard_api_answers_total",
+            "Questions to the analyzer by outcome; `kept` needed no request.",
+            ["outcome"],
+            registry=registry or CollectorRegistry(),
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def health(self) -> views.Health:
+        """Never kept: it carries the data version that empties the shelf."""
+        found = self._parse(HEALTH, await self._fetch("/status", {}), "/status")
+        if found.data_version != self._version:
+            self._kept.clear()
+            self._version = found.data_version
+        return found
+
+    def forget(self) -> None:
+        """The reader wants fresh answers."""
+        self._kept.clear()
+
+    async def get(
+        self, adapter: TypeAdapter[Answer], path: str, **query: str | int | None
+    ) -> Answer:
+        """Ask and parse. `from_` stands for `from`; None and empty values are left out."""
+        params = {k.rstrip("_"): str(v) for k, v in query.items() if v not in (None, "")}
+        key = (path, tuple(sorted(params.items())))
+        body = self._kept.get(key)
+        if body is None:
+            body = await self._fetch(path, params)
+            self._keep(key, body)
+        else:
+            self._answers.labels("kept").inc()
+        return self._parse(adapter, body, path)
+
+    async def post(self, path: str, body: Mapping[str, str]) -> None:
+        """A wish of the reader. Whatever it changes, all kept answers may be old now."""
+        await self._send("POST", path, json=dict(body))
+        self._kept.clear()
+
+    async def download(self, path: str, params: Mapping[str, str]) -> Download:
+        response = await self._send("GET", path, params=dict(params))
+        return Download(response.content, response.headers.get("content-type", "text/plain"))
+
+    def _keep(self, key: tuple[str, tuple[tuple[str, str], ...]], body: bytes) -> None:
+        self._kept[key] = body
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+    async def _fetch(self, path: str, params: Mapping[str, str]) -> bytes:
+        return (await self._send("GET", path, params=dict(params))).content
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        json: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        request_id = secrets.token_hex(6)
+        try:
+            response = await self._http.request(
+                method, path, params=params, json=json, headers={"X-Request-Id": request_id}
+            )
+        except httpx.TimeoutException:
+            raise self._failed(Trouble.TIMEOUT, "The analyzer took too long.", request_id) from None
+        except httpx.HTTPError:
+            raise self._failed(
+                Trouble.UNREACHABLE,
+                "The analyzer does not answer.",
+                request_id,
+                remedy="Check that `partywall analyze` runs and that dashboard.api points to it.",
+            ) from None
+        if response.is_success:
+            self._answers.labels("ok").inc()
+            return response
+        raise self._problem(response, request_id)
+
+    def _problem(self, response: httpx.Response, request_id: str) -> ClientError:
+        try:
+            problem = views.Problem.model_validate_json(response.content)
+            detail, remedy = problem.detail or problem.title, problem.remedy
+        except ValidationError:
+            detail, remedy = f"The analyzer answered {response.status_code}.", ""
+        trouble = Trouble.MISSING if response.status_code == 404 else Trouble.REFUSED
+        request_id = response.headers.get("x-request-id", request_id)
+        return self._failed(trouble, detail, request_id, remedy=remedy, status=response.status_code)
+
+    def _failed(
+        self,
+        trouble: Trouble,
+        detail: str,
+        request_id: str,
+        *,
+        remedy: str = "",
+        status: int | None = None,
+    ) -> ClientError:
+        self._answers.labels(trouble.value).inc()
+        return ClientError(trouble, detail, request_id, remedy, status)
+
+    def _parse(self, adapter: TypeAdapter[Answer], body: bytes, path: str) -> Answer:
+        try:
+            return adapter.validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise self._failed(
+                Trouble.BROKEN,
+                f"The answer to {path} is not understood: {place}: {first['msg']}.",
+                "-",
+                remedy="Run the dashboard and the analyzer in the same version.",
+            ) from None
+
+
+HEALTH = TypeAdapter(views.Health)
+HEATMAP = TypeAdapter(views.Heatmap)
+DENSITY = TypeAdapter(list[views.DensityRow])
+INCIDENTS = TypeAdapter(list[views.IncidentSummary])
+INCIDENT = TypeAdapter(views.IncidentDetail)
+TENANTS = TypeAdapter(views.TenantPage)
+TENANT = TypeAdapter(views.TenantDetail)
+RESOURCES = TypeAdapter(list[views.ResourceView])
+COSTS = TypeAdapter(views.CostPage)
+REPORTS = TypeAdapter(list[views.ReportView])
+ENDPOINTS = TypeAdapter(list[views.EndpointView])
+DELIVERIES = TypeAdapter(list[views.DeliveryView])
+DECISIONS = TypeAdapter(list[views.DecisionView])

@@ -1,0 +1,71 @@
+"""The sentence on top: who is hurting whom now, or that nobody is."""
+
+from __future__ import annotations
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from analyzer.api.views import Health, IncidentSummary
+from dashboard import address, wording
+
+
+def banner(health: Health, worst: IncidentSummary | None) -> Component:
+    if worst is None:
+        return _calm(health)
+    words = [
+        html.P(
+            [
+                html.Span(wording.kind(worst.kind), className="pw-banner-kind"),
+                html.Span(
+                    f"on {worst.resource} since {wording.moment(worst.started_at, health.now)}"
+                ),
+                html.Span(wording.confidence(worst.confidence)),
+            ],
+            className="pw-banner-meta",
+        ),
+        html.P(health.sentence or worst.sentence, className="pw-banner-sentence"),
+    ]
+    link = dcc.Link(
+        "Open incident", href=address.link("incidents", worst.id), className="pw-button"
+    )
+    return html.Div([html.Div(words), link], className="pw-banner is-bad")
+
+
+def _calm(health: Health) -> Component:
+    longest = (
+        f"Longest calm: {wording.span(health.longest_calm_s)}." if health.longest_calm_s else ""
+    )
+    return html.Div(
+        html.Div(
+            [
+                html.P(html.Span("Calm", className="pw-banner-kind"), className="pw-banner-meta"),
+                html.P(health.sentence, className="pw-banner-sentence"),
+                html.P(longest, className="pw-dim") if longest else html.Span(),
+            ]
+        ),
+        className="pw-banner is-calm",
+    )
+
+
+def first_steps() -> Component:
+    """What to do when there is no data at all."""
+    command = (
+        "curl -X POST http://127.0.0.1:8601/api/v1/usage "
+        "-H 'Content-Type: application/x-ndjson' --data-binary @usage.ndjson"
+    )
+    return html.Div(
+        html.Div(
+            [
+                html.P(
+                    html.Span("No data yet", className="pw-banner-kind"), className="pw-banner-meta"
+                ),
+                html.P("Send a first sample to the collector.", className="pw-banner-sentence"),
+                html.P(
+                    "Point Prometheus remote write at :8601/api/v1/write, or try:",
+                    className="pw-dim",
+                ),
+                html.Code(command, className="pw-code"),
+            ]
+        ),
+        className="pw-banner is-calm",
+    )

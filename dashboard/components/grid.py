@@ -1,0 +1,107 @@
+"""Long tables: AG Grid community, styled by its theme parameters so that it follows dark mode.
+
+Sorting, filtering and paging of ten thousand rows stay with the analyzer (infinite row model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dash_ag_grid as dag
+from dash.development.base_component import Component
+
+THEME = (
+    "themeQuartz.withParams({backgroundColor:'var(--pw-panel)',foregroundColor:'var(--pw-text)',"
+    "headerBackgroundColor:'var(--pw-panel)',headerTextColor:'var(--pw-dim)',"
+    "borderColor:'var(--pw-line)',rowHoverColor:'var(--pw-hover)',accentColor:'var(--pw-accent)',"
+    "chromeBackgroundColor:'var(--pw-panel)',oddRowBackgroundColor:'var(--pw-panel)',"
+    "fontFamily:'inherit',fontSize:13,headerFontSize:12,headerFontWeight:500,rowHeight:34,"
+    "headerHeight:34,wrapperBorder:false,columnBorder:false,headerColumnBorder:false,"
+    "headerColumnResizeHandleColor:'transparent',cellHorizontalPadding:12,"
+    "wrapperBorderRadius:0,browserColorScheme:'inherit'})"
+)
+
+Field = str | int | bool | None
+ColumnDef = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class GridColumn:
+    """`show` names a formatter, `render` a cell renderer of assets/grid.js. Widths are px."""
+
+    field: str
+    name: str
+    width: int = 110
+    show: str = ""
+    render: str = ""
+    number: bool = False
+    sortable: bool = True
+    grow: int = 0
+    wide_only: bool = False
+    help: str = ""
+
+
+def column_def(column: GridColumn) -> ColumnDef:
+    found: ColumnDef = {
+        "field": column.field,
+        "headerName": column.name,
+        "minWidth": column.width,
+        "sortable": column.sortable,
+        "flex": column.grow or 1,
+    }
+    if column.number:
+        found |= {"type": "rightAligned", "cellClass": "pw-num"}
+    if column.show:
+        found["valueFormatter"] = {"function": f"{column.show}(params.value)"}
+    if column.render:
+        found["cellRenderer"] = column.render
+    if column.help:
+        found["headerTooltip"] = column.help
+    if column.wide_only:
+        found["context"] = {"wideOnly": True}
+    return found
+
+
+def grid(
+    id_: str,
+    columns: Sequence[GridColumn],
+    *,
+    height: int = 480,
+    infinite: bool = False,
+    sort: str = "",
+    empty: str = "Nothing matches.",
+) -> Component:
+    defs = [column_def(column) for column in columns]
+    for one in defs:
+        if one["field"] == sort:
+            one["sort"] = "desc"
+    return dag.AgGrid(
+        id=id_,
+        columnDefs=defs,
+        rowModelType="infinite" if infinite else "clientSide",
+        **({} if infinite else {"rowData": []}),
+        defaultColDef={"resizable": True, "suppressMovable": True, "filter": False},
+        dashGridOptions=_options(empty, infinite=infinite),
+        style={"height": f"{height}px", "width": "100%"},
+        className="pw-grid",
+    )
+
+
+def _options(empty: str, *, infinite: bool) -> Mapping[str, object]:
+    found: dict[str, object] = {
+        "theme": {"function": THEME},
+        "animateRows": False,
+        "suppressCellFocus": False,
+        "enableCellTextSelection": True,
+        "ensureDomOrder": True,
+        "tooltipShowDelay": 300,
+        "localeText": {"noRowsToShow": empty},
+    }
+    if infinite:
+        found |= {
+            "cacheBlockSize": 100,
+            "maxBlocksInCache": 20,
+            "maxConcurrentDatasourceRequests": 1,
+        }
+    return found

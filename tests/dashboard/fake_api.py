@@ -1,0 +1,185 @@
+"""The analyzer's API with a made-up story behind it: the same views, no store.
+
+Run it to look at pages: `python -m tests.dashboard.fake_api --variant story --port 8602`.
+Variants: story, large (10,000 tenants), calm, empty, slow, error, partly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from analyzer.api import views
+from tests.dashboard import story, story_incident
+from tests.dashboard.story import Story
+
+VARIANTS = ("story", "large", "calm", "empty", "slow", "error", "partly")
+
+
+@dataclass
+class FakeApi:
+    """`posts` remembers what was asked of us."""
+
+    variant: str = "story"
+    now: datetime | None = None
+    delay_s: float = 8.0
+    posts: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    version: int = 1
+
+    def tell(self, variant: str) -> None:
+        self.variant = variant
+        self.version += 1
+
+    def story(self) -> Story:
+        now = self.now or datetime.now(UTC).replace(microsecond=0)
+        size = {"large": 10_000, "empty": 0}.get(self.variant, 200)
+        return Story(
+            now=now, tenants=size, calm=self.variant in {"calm", "empty"}, version=self.version
+        )
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+        app.middleware("http")(self._mood)
+        for register in (_overview, _tenants, _incidents, _rest):
+            register(app, self)
+        return app
+
+    async def _mood(self, request: Request, call_next) -> Response:
+        path = request.url.path
+        if self.variant == "slow" and not path.endswith("/status"):
+            await asyncio.sleep(self.delay_s)
+        broken = {"error": not path.endswith("/status"), "partly": path.endswith("/heatmap")}
+        if broken.get(self.variant):
+            problem = views.Problem(
+                type="about:blank", title="Unavailable", status=503, id="unavailable",
+                detail="The store is busy.", remedy="Try again in a minute.",
+            )  # fmt: skip
+            return JSONResponse(problem.model_dump(), 503)
+        return await call_next(request)
+
+
+def _overview(app: FastAPI, fake: FakeApi) -> None:
+    @app.get("/api/v1/status")
+    async def status() -> views.Health:
+        return story.health(fake.story())
+
+    @app.get("/api/v1/heatmap")
+    async def heatmap(limit: int = 40) -> views.Heatmap:
+        return story.heatmap(fake.story(), limit)
+
+    @app.get("/api/v1/density")
+    async def density() -> list[views.DensityRow]:
+        return story.density(fake.story())
+
+    @app.get("/api/v1/costs")
+    async def costs(week: str = "") -> views.CostPage:
+        return story.costs(fake.story())
+
+
+def _tenants(app: FastAPI, fake: FakeApi) -> None:
+    @app.get("/api/v1/tenants")
+    async def tenants(
+        search: str = "", sort: str = "noise", order: str = "desc", state: str = "",
+        limit: int = 100, cursor: str = "",
+    ) -> views.TenantPage:  # fmt: skip
+        s = fake.story()
+        rows = [story.tenant(s, k) for k in range(s.tenants) if search in s.names[k]]
+        rows = [row for row in rows if not state or row.state == state]
+        rows.sort(key=lambda row: (getattr(row, sort) is None, getattr(row, sort) or 0))
+        if order == "desc":
+            rows.reverse()
+        start = int(cursor or 0)
+        more = start + limit < len(rows)
+        return views.TenantPage(
+            items=rows[start : start + limit],
+            total=len(rows),
+            next=str(start + limit) if more else None,
+        )
+
+    @app.get("/api/v1/tenants/{name}")
+    async def tenant(name: str) -> views.TenantDetail:
+        s = fake.story()
+        if name not in s.names:
+            raise HTTPException(404)
+        return story_incident.tenant_detail(s, s.names.index(name))
+
+
+def _incidents(app: FastAPI, fake: FakeApi) -> None:
+    @app.get("/api/v1/incidents")
+    async def incidents(
+        state: str = "", kind: str = "", limit: int = 100
+    ) -> list[views.IncidentSummary]:
+        s = fake.story()
+        if not s.tenants:
+            return []
+        rows = [story.incident_summary(s, number) for number in range(42, 30, -1)]
+        rows = [r for r in rows if not (s.calm and r.state == "firing")]
+        return [r for r in rows if state in {"", r.state} and kind in {"", r.kind}][:limit]
+
+    @app.get("/api/v1/incidents/{name}")
+    async def incident(name: str) -> views.IncidentDetail:
+        if name != story.INCIDENT:
+            raise HTTPException(404)
+        return story_incident.incident(fake.story())
+
+    @app.post("/api/v1/{kind}/{name}/{verb}")
+    async def act(kind: str, name: str, verb: str, body: dict[str, str]) -> dict[str, str]:
+        fake.posts.append((f"{kind}/{name}/{verb}", body))
+        fake.version += 1
+        return {}
+
+
+def _rest(app: FastAPI, fake: FakeApi) -> None:
+    @app.get("/api/v1/endpoints")
+    async def endpoints() -> list[views.EndpointView]:
+        return story_incident.endpoints(fake.story())
+
+    @app.get("/api/v1/deliveries")
+    async def deliveries(limit: int = 200, state: str = "") -> list[views.DeliveryView]:
+        rows = story_incident.deliveries(fake.story())
+        return [row for row in rows if state in {"", row.state}][:limit]
+
+    @app.get("/api/v1/reports")
+    async def reports() -> list[views.ReportView]:
+        return story_incident.reports(fake.story())
+
+    @app.get("/api/v1/reports/{week}")
+    async def report(
+        week: str, format_: Annotated[str, Query(alias="format")] = "html"
+    ) -> Response:
+        return Response(
+            f"<h1>{week}</h1>", media_type="text/html" if format_ == "html" else "text/csv"
+        )
+
+    @app.get("/api/v1/decisions")
+    async def decisions() -> list[views.DecisionView]:
+        s = fake.story()
+        return [story_incident.decision(s)] if s.tenants else []
+
+    class Mood(BaseModel):
+        variant: str
+
+    @app.post("/fake")
+    async def tell(mood: Mood) -> dict[str, int]:
+        fake.tell(mood.variant)
+        return {"version": fake.version}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--variant", default="story", choices=VARIANTS)
+    parser.add_argument("--port", type=int, default=8602)
+    told = parser.parse_args()
+    uvicorn.run(FakeApi(told.variant).app(), port=told.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()
