@@ -1,0 +1,48 @@
+# Everything here works on an empty clone with Python 3.11 or newer; nothing global is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+UV ?= uv
+
+.PHONY: setup run demo test check bench docs lock
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: Partywall needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; \
+	  echo "fix: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "make: cannot make a virtual environment" >&2; \
+	  echo "fix: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup
+	$(BIN)/partywall up
+
+demo: setup
+	$(BIN)/partywall demo $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: setup
+	$(BIN)/partywall bench $(ARGS)
+
+docs: setup
+	$(BIN)/mkdocs build --strict
+
+# No index address may enter the lock: it installs from whichever index the machine uses.
+lock:
+	$(UV) pip compile --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock

@@ -1,0 +1,52 @@
+"""`bench`: side by side with the peers that are installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from partywall.failures import Failure
+
+
+class What(StrEnum):
+    """What can be measured."""
+
+    INGEST = "ingest"
+    QUERY = "query"
+    CYCLE = "cycle"
+    STORAGE = "storage"
+    DETECT = "detect"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(bench)
+
+
+def bench(
+    what: Annotated[What | None, typer.Argument(help="One of them; without it, all.")] = None,
+) -> None:
+    """Measure beside installed peers and print the ratios. Needs a source checkout."""
+    there = [one for one in What if _exists(one)]
+    if not there or (what and what not in there):
+        raise Failure(
+            f"there is no bench {what or ''}".rstrip(),
+            "benches live in the folder bench/ of a source checkout",
+            "run the command from there" + (f"; here: {', '.join(there)}" if there else ""),
+        )
+    for one in [what] if what else there:
+        code = subprocess.run([sys.executable, "-m", f"bench.{one}"], check=False).returncode
+        if code:
+            raise typer.Exit(code)
+
+
+def _exists(what: What) -> bool:
+    sys.path[:0] = [] if "" in sys.path else [""]
+    try:
+        return find_spec(f"bench.{what}") is not None
+    except ModuleNotFoundError:
+        return False
