@@ -341,6 +341,8 @@ class EndpointIn(BaseModel):
     name: str
     url: str
     format: str = "alertmanager"
+    routing_key: str = ""  # PagerDuty's integration key
+    events: list[str] = []  # patterns such as incident.*; empty is all
 
 
 class EndpointView(View):
@@ -369,6 +371,40 @@ class DeliveryView(View):
     status: int | None
     ms: float | None
     error: str
+
+
+class AttemptView(View):
+    """One try of a delivery, as it went over the wire; secrets are left out."""
+
+    n: int
+    started_at: datetime
+    ms: float | None
+    status: int | None
+    error: str
+    request_headers: dict[str, str]
+    request_body: str
+    response_headers: dict[str, str]
+    response_body: str
+
+
+class DeliveryDetail(DeliveryView):
+    attempts: list[AttemptView]
+
+
+class Replayed(View):
+    """How many deliveries were queued again."""
+
+    replayed: int
+
+
+class AnnotationView(View):
+    id: str
+    at: datetime
+    title: str
+    detail: str
+    resource: str | None
+    tenant: str | None
+    source: str  # api | alertmanager
 
 
 class AnnotationIn(BaseModel):
