@@ -1,5 +1,7 @@
 """What others tell us: a deploy, an outside alert; it stands on the evidence timeline."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ class Annotation:
 
 def annotate(
     store: Store,
-    annotations: Sequence[Annotation],
+    given: Sequence[Annotation],
     *,
     now: datetime,
     entropy: Entropy = os.urandom,
@@ -35,13 +37,13 @@ def annotate(
     """Keep them; one that is there already (a sender's repeat) keeps its id. Returns the ids."""
     with store.transaction() as tx:
         ids = []
-        for given in annotations:
+        for each in given:
             same = {
-                "ts": stored(given.at),
-                "title": given.title[:MAX_TITLE],
-                "source": given.source,
-                "resource": given.resource,
-                "tenant": given.tenant,
+                "ts": stored(each.at),
+                "title": each.title[:MAX_TITLE],
+                "source": each.source,
+                "resource": each.resource,
+                "tenant": each.tenant,
             }
             row = tx.row("journal_annotation_seen", **same)
             key = row[0] if row else f"ann_{uuid7(now, entropy)}"
@@ -51,13 +53,13 @@ def annotate(
                     **same,
                     id=key,
                     received_at=stored(now),
-                    detail=given.detail[:MAX_DETAIL],
+                    detail=each.detail[:MAX_DETAIL],
                 )
             ids.append(key)
     return ids
 
 
-def annotations(
+def list_annotations(
     store: Store,
     *,
     since: datetime | None = None,

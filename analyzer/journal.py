@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from analyzer.codec import dump, load
+from analyzer.lifecycle import NEXT, OPEN_DECISIONS, TOLD, VERBS, Verb
 from analyzer.model import (
     Decision,
     DecisionId,
@@ -36,50 +37,6 @@ SILENT = {TransitionType.PENDING, TransitionType.WITHDRAWN}
 """Written down, never sent."""
 
 LABELS = ("confirmed", "false_alarm")
-
-_TOLD = {
-    DecisionState.PROPOSED,
-    DecisionState.APPROVED,
-    DecisionState.ACTIVE,
-    DecisionState.VERIFIED,
-    DecisionState.WITHDRAWN,
-}
-
-_NEXT: dict[DecisionState, set[DecisionState]] = {
-    DecisionState.PROPOSED: set(DecisionState),
-    DecisionState.APPROVED: set(DecisionState) - {DecisionState.PROPOSED, DecisionState.REJECTED},
-    DecisionState.ACTIVE: {
-        DecisionState.ACTIVE,
-        DecisionState.VERIFIED,
-        DecisionState.WITHDRAWN,
-        DecisionState.EXPIRED,
-    },
-    DecisionState.VERIFIED: {
-        DecisionState.VERIFIED,
-        DecisionState.WITHDRAWN,
-        DecisionState.EXPIRED,
-    },
-    DecisionState.WITHDRAWN: set(),
-    DecisionState.REJECTED: set(),
-    DecisionState.EXPIRED: set(),
-}
-
-OPEN_DECISIONS = tuple(state for state, following in _NEXT.items() if following)
-
-
-class Verb(StrEnum):
-    """What a person does to a decision."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    CANCEL = "cancel"
-
-
-_VERBS: dict[Verb, tuple[DecisionState, set[DecisionState]]] = {
-    Verb.APPROVE: (DecisionState.APPROVED, {DecisionState.PROPOSED}),
-    Verb.REJECT: (DecisionState.REJECTED, {DecisionState.PROPOSED}),
-    Verb.CANCEL: (DecisionState.WITHDRAWN, set(OPEN_DECISIONS)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +138,7 @@ def change_decision(
     store: Store, decision_id: DecisionId, verb: Verb, *, by: str, now: datetime, links: Links
 ) -> Decision:
     """A person approves, rejects or cancels. Raises NOT_FOUND, or CONFLICT when it is too late."""
-    target, allowed = _VERBS[verb]
+    target, allowed = VERBS[verb]
     with store.transaction() as tx:
         had = _decision(tx, decision_id)
         if had is None:
@@ -204,8 +161,12 @@ class _Pen:
         self._tx, self._now, self._links, self._entropy = tx, now, links, entropy
 
     def transition(self, change: Transition, by: str = "") -> EventId | None:
-        at = stored(change.at)
-        same = {"incident": change.incident.id, "type": change.type.value, "ts": at}
+        change = self._honest(change)
+        same = {
+            "incident": change.incident.id,
+            "type": change.type.value,
+            "ts": stored(change.at),
+        }
         if self._tx.row("journal_transition_seen", **same):
             return None
         incident = _merged(change.incident, self._tx.row("journal_incident", id=same["incident"]))
@@ -222,9 +183,18 @@ class _Pen:
             incident=incident,
         )  # fmt: skip
 
+    def _honest(self, change: Transition) -> Transition:
+        """Who was told that it began is told that it ended, even of what is then taken back."""
+        if change.type is not TransitionType.WITHDRAWN:
+            return change
+        over = replace(change.incident, state=IncidentState.RESOLVED, ended_at=change.at)
+        told = self._tx.row("notify_told", lane=over.id) is not None
+        kind = TransitionType.RESOLVED if told else change.type
+        return replace(change, type=kind, incident=over)
+
     def decision(self, decision: Decision, by: str = "") -> EventId | None:
         had = _decision(self._tx, decision.id)
-        if had is not None and decision.state not in _NEXT[had.state]:
+        if had is not None and decision.state not in NEXT[had.state]:
             return None
         if had is not None and decision.decided_by is None:
             decision = replace(decision, decided_by=had.decided_by)
@@ -236,7 +206,7 @@ class _Pen:
             decision=decision.id, ts=stored(self._now), state=decision.state.value,
             reason=decision.reason, by_whom=by,
         )  # fmt: skip
-        if decision.state not in _TOLD:
+        if decision.state not in TOLD:
             return None
         return self._tell(
             f"decision.{decision.state}", decision.incident or decision.id, self._now,

@@ -102,6 +102,18 @@ def remove_endpoint(tx: Transaction, endpoint_id: str) -> None:
     tx.execute("notify_endpoint_delete", id=endpoint_id)
 
 
+def rotate_secret(store: Store, endpoint_id: str, random: bytes) -> str:
+    """A new secret; messages are signed with it and with the one before until the next rotation."""
+    secret = new_secret(random)
+    with store.transaction() as tx:
+        had = endpoint(tx, endpoint_id)
+        if had is None:
+            raise Rejected(Rejection.NOT_FOUND, f"there is no endpoint {endpoint_id}", field="id")
+        both = " ".join([secret, *had.secret.split()[:1]])
+        tx.execute("notify_endpoint_secret", id=endpoint_id, secret=both)
+    return secret
+
+
 def _put(tx: Transaction, wanted: EndpointSettings, had: Endpoint | None, now: datetime) -> None:
     if had is None:
         _insert(tx, wanted, "config", now, os.urandom)

@@ -87,7 +87,7 @@ INSERT INTO attempts VALUES ($delivery, $n, $started_at, $ms, $status, $error, $
     $request_body, $response_headers, $response_body)
 
 -- name: notify_deliveries
-SELECT d.id, d.event, e.type, e.incident, p.name AS endpoint, d.state, d.attempt, d.next_at,
+SELECT d.id, d.event AS event_id, e.type AS event_type, e.incident, p.name AS endpoint, d.state, d.attempt, d.next_at,
     d.created_at, d.delivered_at, d.status, d.ms, d.error
 FROM deliveries d JOIN events e ON e.id = d.event LEFT JOIN endpoints p ON p.id = d.endpoint
 WHERE ($id IS NULL OR d.id = $id)
@@ -131,3 +131,22 @@ DELETE FROM attempts WHERE started_at < $before
 -- name: notify_prune_deliveries
 DELETE FROM deliveries
 WHERE created_at < $before AND state NOT IN ('pending', 'in_flight')
+
+-- name: notify_delivery_of_event
+SELECT id FROM deliveries WHERE event = $event
+
+-- name: notify_told
+-- Was anybody told of this incident? (Then its end must be told as well.)
+SELECT 1 FROM events WHERE lane = $lane AND type LIKE 'incident.%' LIMIT 1
+
+-- name: notify_endpoint_enable
+UPDATE endpoints SET state = 'ok', failures = 0, failing_since = NULL, told_failing = false,
+    hold_until = NULL
+WHERE id = $id
+
+-- name: notify_endpoint_secret
+UPDATE endpoints SET secret = $secret WHERE id = $id
+
+-- name: notify_counts
+SELECT count(*) FILTER (state = 'delivered'), count(*) FILTER (state = 'dead')
+FROM deliveries WHERE endpoint = $endpoint

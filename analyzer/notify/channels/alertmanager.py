@@ -33,7 +33,8 @@ def render(event: Event, to: Addressee) -> Message:
 def document(event: Event, receiver: str) -> JsonObject:
     """The whole body."""
     labels, annotations = alert_labels(event), alert_annotations(event)
-    group = {"alertname": labels["alertname"], "lane": cut(event.lane, 200)}
+    # The kind, the tenant and so the alert's name may change; what it is grouped by must not.
+    group = {"incident": cut(event.lane, 200)}
     return {
         "version": "4",
         "groupKey": "{}:{" + ", ".join(f"{k}={json.dumps(v)}" for k, v in group.items()) + "}",

@@ -1,0 +1,248 @@
+"""Routes for endpoints, deliveries and annotations."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, ConfigDict
+
+from analyzer.annotations import annotate, list_annotations
+from analyzer.api.inbound import read_annotations
+from analyzer.api.times import parse_time
+from analyzer.api.views import (
+    AnnotationView,
+    AttemptView,
+    DeliveryDetail,
+    DeliveryView,
+    EndpointIn,
+    EndpointView,
+    Replayed,
+)
+from analyzer.notify.clock import aware
+from analyzer.notify.endpoints import (
+    Endpoint,
+    add_endpoint,
+    endpoint,
+    endpoints,
+    remove_endpoint,
+    rotate_secret,
+)
+from analyzer.notify.firing import fire
+from analyzer.notify.outbox import replay, replay_failed
+from analyzer.notify.settings import EndpointSettings, NotifySettings, redacted
+from analyzer.notify.transport import HttpTransport
+from analyzer.store import Store
+from collector.model import Rejected, Rejection
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class TestFireIn(BaseModel):
+    """`POST /endpoints/{id}/test`: nothing for a ping, or the id of a past incident."""
+
+    __test__ = False  # no test case, whatever its name
+    model_config = ConfigDict(extra="forbid")
+    incident: str | None = None
+
+
+def router(store: Store, clock: Callable[[], datetime], settings: NotifySettings) -> APIRouter:
+    """All routes of this file, to be mounted under `/api/v1`."""
+    routes = APIRouter(tags=["alerts"])
+    _endpoint_routes(routes, store, clock, settings)
+    _delivery_routes(routes, store, clock)
+    _annotation_routes(routes, store, clock)
+    return routes
+
+
+def _endpoint_routes(
+    routes: APIRouter, store: Store, clock: Callable[[], datetime], settings: NotifySettings
+) -> None:
+    transport = HttpTransport(settings)
+
+    @routes.get("/endpoints")
+    def list_endpoints() -> list[EndpointView]:
+        with store.reader() as reader:
+            return [_endpoint_view(store, each) for each in endpoints(reader)]
+
+    @routes.post("/endpoints", status_code=201)
+    def create_endpoint(given: EndpointIn) -> EndpointView:
+        wanted = EndpointSettings(
+            name=given.name,
+            url=given.url,
+            format=given.format,
+            routing_key=given.routing_key,
+            events=tuple(given.events),
+        )
+        made = add_endpoint(store, wanted, now=clock())
+        return _endpoint_view(store, made, secret=made.secret)
+
+    @routes.delete("/endpoints/{endpoint_id}", status_code=204)
+    def delete_endpoint(endpoint_id: str) -> None:
+        with store.transaction() as tx:
+            _own(_need(store, endpoint_id))
+            remove_endpoint(tx, endpoint_id)
+
+    @routes.post("/endpoints/{endpoint_id}/enable")
+    def enable_endpoint(endpoint_id: str) -> EndpointView:
+        _need(store, endpoint_id)
+        with store.transaction() as tx:
+            tx.execute("notify_endpoint_enable", id=endpoint_id)
+        return _endpoint_view(store, _need(store, endpoint_id))
+
+    @routes.post("/endpoints/{endpoint_id}/rotate")
+    def rotate_endpoint_secret(endpoint_id: str) -> EndpointView:
+        """A new secret beside the old one; the next rotation drops the old one."""
+        _own(_need(store, endpoint_id))
+        secret = rotate_secret(store, endpoint_id, os.urandom(32))
+        return _endpoint_view(store, _need(store, endpoint_id), secret=secret)
+
+    @routes.post("/endpoints/{endpoint_id}/test")
+    def test_endpoint(endpoint_id: str, given: TestFireIn | None = None) -> DeliveryDetail:
+        """Sends a test message now and answers with what went over the wire."""
+        to = _need(store, endpoint_id)
+        incident = given.incident if given else None
+        return _detail(store, fire(store, to, clock, transport, settings, incident=incident))
+
+
+def _delivery_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
+    @routes.get("/deliveries")
+    def list_deliveries(
+        state: str | None = None,
+        endpoint: str | None = None,
+        incident: str | None = None,
+        limit: Limit = 100,
+    ) -> list[DeliveryView]:
+        records = store.records(
+            "notify_deliveries",
+            id=None,
+            state=state,
+            endpoint=endpoint,
+            incident=incident,
+            limit=limit,
+        )
+        return [DeliveryView(**_delivery(record)) for record in records]
+
+    @routes.post("/deliveries/replay", status_code=202)
+    def replay_deliveries(failed_since: str) -> Replayed:
+        """Sends again everything that failed for good since then, under the same ids."""
+        now = clock()
+        since = parse_time(failed_since, now=now, field="failed_since")
+        return Replayed(replayed=replay_failed(store, since, now=now))
+
+    @routes.get("/deliveries/{delivery_id}")
+    def get_delivery(delivery_id: str) -> DeliveryDetail:
+        return _detail(store, delivery_id)
+
+    @routes.post("/deliveries/{delivery_id}/replay", status_code=202)
+    def replay_delivery(delivery_id: str) -> DeliveryDetail:
+        """Sends it again under the same id."""
+        replay(store, delivery_id, now=clock())
+        return _detail(store, delivery_id)
+
+
+def _annotation_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
+    @routes.post("/annotations", status_code=201)
+    def create_annotations(body: Annotated[Any, Body()]) -> list[AnnotationView]:
+        """Takes our own shape, an Alertmanager webhook (version 4) or any JSON object."""
+        now = clock()
+        given = read_annotations(body, now=now)
+        ids = annotate(store, given, now=now)
+        return [
+            AnnotationView(
+                id=made,
+                at=each.at,
+                title=each.title,
+                detail=each.detail,
+                resource=each.resource,
+                tenant=each.tenant,
+                source=each.source,
+            )
+            for made, each in zip(ids, given, strict=True)
+        ]
+
+    @routes.get("/annotations")
+    def get_annotations(
+        from_: Annotated[str | None, Query(alias="from")] = None,
+        to: str | None = None,
+        resource: str | None = None,
+        tenant: str | None = None,
+        limit: Limit = 200,
+    ) -> list[AnnotationView]:
+        now = clock()
+        found = list_annotations(
+            store,
+            since=parse_time(from_, now=now, field="from") if from_ else None,
+            until=parse_time(to, now=now, field="to") if to else None,
+            resource=resource,
+            tenant=tenant,
+            limit=limit,
+        )
+        return [AnnotationView.model_validate(each, from_attributes=True) for each in found]
+
+
+def _need(store: Store, endpoint_id: str) -> Endpoint:
+    with store.reader() as reader:
+        found = endpoint(reader, endpoint_id)
+    if found is None:
+        raise Rejected(Rejection.NOT_FOUND, f"there is no endpoint {endpoint_id}", field="id")
+    return found
+
+
+def _own(found: Endpoint) -> None:
+    if found.source == "config":
+        raise Rejected(
+            Rejection.CONFLICT,
+            f"endpoint {found.name!r} stands in the configuration file, change it there",
+            field="id",
+        )
+
+
+def _endpoint_view(store: Store, each: Endpoint, *, secret: str | None = None) -> EndpointView:
+    delivered, failed = store.rows("notify_counts", endpoint=each.id)[0]
+    return EndpointView(
+        id=each.id,
+        name=each.name,
+        url=redacted(each.url),
+        format=each.format,
+        state=each.state,
+        created_at=each.created_at,
+        delivered=delivered,
+        failed=failed,
+        secret=secret,
+    )
+
+
+def _detail(store: Store, delivery_id: str) -> DeliveryDetail:
+    records = store.records(
+        "notify_deliveries", id=delivery_id, state=None, endpoint=None, incident=None, limit=1
+    )
+    if not records:
+        raise Rejected(Rejection.NOT_FOUND, f"there is no delivery {delivery_id}", field="id")
+    attempts = store.records("notify_attempts", delivery=delivery_id)
+    return DeliveryDetail(**_delivery(records[0]), attempts=[_attempt(each) for each in attempts])
+
+
+def _delivery(record: dict[str, Any]) -> dict[str, Any]:
+    times = {key: aware(record[key]) for key in ("next_at", "created_at", "delivered_at")}
+    return {
+        **record,
+        **times,
+        "endpoint": record["endpoint"] or "(deleted)",
+    }
+
+
+def _attempt(record: dict[str, Any]) -> AttemptView:
+    del record["delivery"]
+    return AttemptView(
+        **{
+            **record,
+            "started_at": aware(record["started_at"]),
+            "request_headers": json.loads(record["request_headers"]),
+            "response_headers": json.loads(record["response_headers"]),
+        }
+    )

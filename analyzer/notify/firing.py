@@ -1,0 +1,75 @@
+"""Test-fire: a ping, or any past incident marked as a test, on the road real messages take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from analyzer.codec import load
+from analyzer.model import EventType
+from analyzer.notify.clock import stored
+from analyzer.notify.endpoints import Endpoint
+from analyzer.notify.event import Event, Links, event_id
+from analyzer.notify.outbox import Claim, post
+from analyzer.notify.sender import Clock, send
+from analyzer.notify.settings import NotifySettings
+from analyzer.notify.transport import Transport
+from analyzer.store import Reader, Store, Transaction
+from collector.model import Rejected, Rejection
+
+
+def fire(
+    store: Store,
+    to: Endpoint,
+    clock: Clock,
+    transport: Transport,
+    settings: NotifySettings,
+    *,
+    incident: str | None = None,
+) -> str:
+    """Send one test message now, once, without a retry. Returns the delivery's id.
+
+    Raises NOT_FOUND when `incident` was never sent to anybody.
+    """
+    now = clock()
+    links = Links(settings.external_url)
+    with store.transaction() as tx:
+        event = _past(tx, incident, now) if incident else _ping(to, links, now)
+        event = post(tx, event, only=to.id)
+        taken = _taken(tx, event, now, timedelta(seconds=settings.lease_s))
+    send(store, taken, to, clock, transport, replace(settings, give_up_s=0.0))
+    return taken.delivery
+
+
+def _ping(to: Endpoint, links: Links, now: datetime) -> Event:
+    made = event_id(now)
+    return Event(
+        id=made,
+        type=EventType.TEST_PING.value,
+        lane=f"test:{made}",
+        seq=0,
+        at=now,
+        created_at=now,
+        summary=f"Partywall can reach {to.name}.",
+        url=links.base,
+        links=links,
+        test=True,
+    )
+
+
+def _past(reader: Reader, incident: str, now: datetime) -> Event:
+    row = reader.row("notify_last_event_of_incident", incident=incident)
+    if row is None:
+        raise Rejected(Rejection.NOT_FOUND, f"nobody was ever told of {incident}", field="incident")
+    made = event_id(now)
+    past = load(row[0], Event)
+    return replace(past, id=made, lane=f"test:{made}", created_at=now, test=True)
+
+
+def _taken(tx: Transaction, event: Event, now: datetime, lease: timedelta) -> Claim:
+    """Claimed in the transaction that wrote it, so that the background sender leaves it alone."""
+    row = tx.row("notify_delivery_of_event", event=event.id)
+    if row is None:
+        raise Rejected(Rejection.NOT_FOUND, "the endpoint was deleted meanwhile", field="id")
+    tx.execute("notify_claim", id=row[0], attempt=1, lease_until=stored(now + lease))
+    return Claim(row[0], 1, now, replay=False, event=event)
