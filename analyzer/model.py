@@ -154,6 +154,8 @@ class Incident:
     hits: tuple[bool, ...] = ()  # last windows, newest last: was there a finding of this kind?
     acknowledged_by: str | None = None
     label: str | None = None  # "confirmed" or "false_alarm", given by a person
+    reopened: int = 0  # how often it came back within the grace
+    votes: tuple[tuple[TenantId, int], ...] = ()  # windows in which each tenant was blamed
 
 
 class TransitionType(StrEnum):

@@ -1,0 +1,86 @@
+"""What the detector reads: one resource's recent windows as arrays, tenants x windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.model import ResourceId, ResourceKind, TenantId
+
+if TYPE_CHECKING:
+    from analyzer.detect.normal import Normal
+
+Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+Stamps = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceWindows:
+    """Usage of one resource; every array but `ts` and `trains` is [tenants, windows].
+
+    `ts` are window starts (datetime64[us], UTC, one `window_s` apart). NaN is unknown: a column of
+    NaN is a lost window, a whole array of NaN a signal nobody sends. `log_latency` is the mean
+    natural logarithm of the seconds felt by callers whose operation finished in the window.
+    `busy_s` is resource time consumed, measured at the server. `capacity` is in busy seconds per
+    second and may be missing or wrong by half. `trains` marks windows that may teach what is
+    normal; `normal`, when given, is what was learned before.
+    """
+
+    resource: ResourceId
+    kind: ResourceKind
+    tenants: tuple[TenantId, ...]
+    ts: Stamps
+    window_s: float
+    arrived: Floats
+    count: Floats
+    errors: Floats
+    busy_s: Floats
+    log_latency: Floats
+    waiting: Floats
+    wait_s: Floats
+    volume: Floats
+    capacity: float | None = None
+    trains: Bools | None = None
+    normal: Normal | None = None
+
+
+MEASURES = (
+    "arrived", "count", "errors", "busy_s", "log_latency", "waiting", "wait_s", "volume",
+)  # fmt: skip
+"""The array fields of `ResourceWindows`, in the order rings keep them."""
+
+
+def trailing_sum(values: Floats, span: int) -> Floats:
+    """Sums over the last `span` windows along the last axis; early windows sum what there is."""
+    padded = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], -1)
+    low = np.maximum(np.arange(values.shape[-1]) + 1 - span, 0)
+    return padded[..., 1:] - padded[..., low]  # type: ignore[no-any-return]
+
+
+def quantiles(values: Floats, qs: tuple[float, ...]) -> list[Floats]:
+    """Quantiles along the last axis ignoring NaN (nearest rank); NaN where nothing is known.
+
+    One sort instead of NumPy's per-row nanquantile: 50 times faster at 10,000 rows.
+    """
+    ordered = np.sort(values, axis=-1)
+    known = np.count_nonzero(~np.isnan(ordered), axis=-1)
+    picked = []
+    for q in qs:
+        at = np.maximum(np.rint((known - 1) * q).astype(np.intp), 0)
+        picked.append(np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0])
+    return picked
+
+
+def weighted_median(values: Floats, weights: Floats) -> Floats:
+    """Weighted median down the first axis of [tenants, windows]; 1.0 where no weight is."""
+    order = np.argsort(values, axis=0, kind="stable")
+    ranked = np.take_along_axis(values, order, axis=0)
+    heights = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0)
+    total = heights[-1]
+    at = np.argmax(heights >= total / 2.0, axis=0)
+    middle = np.take_along_axis(ranked, at[None], axis=0)[0]
+    return np.where(total > 0, middle, 1.0)

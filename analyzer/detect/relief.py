@@ -1,0 +1,78 @@
+"""The counterfactual: how much better the victims would be without a suspect's excess (law 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.detect.arrays import Floats
+from analyzer.detect.load import log_stretch
+from analyzer.detect.scene import Scene
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Of the `suspects` (tenant indices): `excess` busy seconds per second now, `part` of the
+    modelled harm each one's absence would undo (alone, or its share of the joint relief if that is
+    more), `share` its part of the joint excess; `joint` the part all together would undo;
+    `modelled` log stretch of the load over normal; `cap` what each would be left with.
+    """
+
+    suspects: Indices
+    excess: Floats
+    part: Floats
+    share: Floats
+    cap: Floats
+    joint: float
+    modelled: float
+
+
+def fair_share(demand: Floats, capacity: float, target: float) -> float:
+    """Max-min water level: what nobody may exceed if `target * capacity` is dealt out fairly."""
+    room = target * capacity
+    ordered = np.sort(demand)
+    before = np.concatenate([[0.0], np.cumsum(ordered)[:-1]])
+    level = (room - before) / np.arange(ordered.size, 0, -1)
+    filled = np.nonzero(level <= ordered)[0]
+    return float(max(level[filled[0]] if filled.size else level[-1], 0.0))
+
+
+def allowance(scene: Scene, suspects: Indices) -> Floats:
+    """What each suspect may use before it counts as excess. [suspects, windows]"""
+    expected = scene.expected[suspects]
+    spread = np.minimum(scene.normal.demand_spread[suspects], 0.7)[:, None]
+    level = fair_share(scene.normal.demand, scene.capacity, scene.settings.target_utilisation)
+    return np.maximum(expected * np.exp(spread), np.minimum(level, 3.0 * expected))
+
+
+def relieve(scene: Scene, suspects: Indices) -> Relief:
+    """Take each suspect's excess away, alone and all together, and recompute the stretch."""
+    total = scene.demand.sum(axis=0)
+    cap = allowance(scene, suspects)
+    excess = np.maximum(scene.demand[suspects] - cap, 0.0)
+    together = excess.sum(axis=0)
+    cases = np.vstack([total, total - together, total - excess])
+    stretch = _stretch(scene, cases)
+    usual = float(_stretch(scene, np.full((1, total.size), scene.normal.demand.sum()))[0])
+    modelled = max(float(stretch[0]) - usual, 0.0)
+    alone = stretch[0] - stretch[2:]
+    joint = float(stretch[0] - stretch[1])
+    recent = excess[:, -6:].sum(axis=1)
+    share = recent / max(float(recent.sum()), 1e-12)
+    scale = max(modelled, 1e-6)
+    part = np.clip(np.maximum(alone, joint * share) / scale, 0.0, 1.0)
+    return Relief(
+        suspects, excess[:, -1], part, share, cap[:, -1], min(joint / scale, 1.0), modelled
+    )
+
+
+def _stretch(scene: Scene, cases: Floats) -> Floats:
+    """Log stretch now (mean of the smoothing span) of each case of total demand."""
+    logs = log_stretch(
+        cases, np.float64(scene.capacity), scene.normal.job_s, scene.windows.window_s
+    )
+    return logs[:, -scene.settings.smooth :].mean(axis=1)  # type: ignore[no-any-return]

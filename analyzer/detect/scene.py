@@ -1,0 +1,96 @@
+"""The recent windows of one resource with everything the tests of the evidence read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.detect.arrays import Floats, ResourceWindows
+from analyzer.detect.common import common_arrivals, common_cost, deviation
+from analyzer.detect.demand import Work, cost_per_operation, measure, offered
+from analyzer.detect.load import fit_capacity
+from analyzer.detect.normal import Normal
+from analyzer.detect.settings import DetectSettings
+from analyzer.detect.victims import (
+    Harmed,
+    breadth_of_others,
+    harmed,
+    shared_slowdown,
+    slowdown_of_others,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Arrays are [tenants, recent windows] or [recent windows]; the last window is now.
+
+    `demand` and `expected` are in busy seconds per second, `deviation` is z, `growth` and
+    `cost_growth` the common factors, `slowdown` pooled log slowdown, `others_slowdown` the same
+    without tenant i, `capacity` what best explains the recent windows given what was believed.
+    """
+
+    windows: ResourceWindows
+    settings: DetectSettings
+    normal: Normal
+    work: Work
+    seen: Harmed
+    cost: Floats
+    demand: Floats
+    expected: Floats
+    deviation: Floats
+    growth: Floats
+    cost_growth: Floats
+    slowdown: Floats
+    others_slowdown: Floats
+    others_breadth: Floats
+    capacity: float
+
+
+def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -> Scene:
+    """Measure the recent windows against what is normal."""
+    seconds = settings.smooth * windows.window_s
+    start = max(windows.ts.size - settings.recent, 0)
+    work = measure(windows, start, settings.smooth)
+    seen = harmed(work, normal, settings, seconds)
+    cost = cost_per_operation(work, normal.cost, seconds)
+    growth = common_arrivals(work, normal)
+    cost_growth, middle = common_cost(cost, work, normal)
+    # Served cost per arrival falls for everybody under saturation: divide that out.
+    cost = cost / np.minimum(middle, 1.0)
+    demand = offered(work, cost)
+    expected = normal.demand[:, None] * growth * cost_growth
+    slowdown = shared_slowdown(seen)
+    return Scene(
+        windows=windows,
+        settings=settings,
+        normal=normal,
+        work=work,
+        seen=seen,
+        cost=cost,
+        demand=demand,
+        expected=expected,
+        deviation=deviation(demand, expected, work.arrivals * seconds, normal.demand_spread),
+        growth=growth,
+        cost_growth=cost_growth,
+        slowdown=slowdown,
+        others_slowdown=slowdown_of_others(seen),
+        others_breadth=breadth_of_others(seen),
+        capacity=_capacity(windows, normal, work, demand, slowdown),
+    )
+
+
+def _capacity(
+    windows: ResourceWindows, normal: Normal, work: Work, demand: Floats, slowdown: Floats
+) -> float:
+    served = work.served.sum(axis=0)
+    return fit_capacity(
+        demand.sum(axis=0),
+        np.maximum(slowdown, 0.0),
+        np.full(demand.shape[1], normal.demand.sum()),
+        prior=normal.capacity,
+        doubt=normal.doubt,
+        floor=max(normal.carried, float(np.quantile(served, 0.95)), 1e-9),
+        job_s=normal.job_s,
+        window_s=windows.window_s,
+    )

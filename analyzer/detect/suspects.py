@@ -1,0 +1,160 @@
+"""Who could be to blame, and the tests each suspect must pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analyzer.detect.arrays import Floats
+from analyzer.detect.association import FOLLOWS, association
+from analyzer.detect.relief import Indices, Relief, relieve
+from analyzer.detect.scene import Scene
+from analyzer.model import Check
+from collector.model import UNKNOWN_TENANT
+
+SUSPICIOUS = 2.0
+"""z from which a tenant is looked at; blame needs `DetectSettings.surge`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One tenant's numbers at the newest window; `checks` in the order they are told."""
+
+    index: int
+    deviation: float
+    excess: float
+    relief: float
+    share: float
+    association: float
+    explained: float
+    others_slowdown: float
+    breadth: float
+    path: str  # "load", "trigger", "cache" or "" when not blamed
+    checks: tuple[Check, ...]
+
+    @property
+    def why_not(self) -> str:
+        """The first failed test in words."""
+        return next((c.detail for c in self.checks if c.passed is False), "weaker than the blamed")
+
+
+def pick(scene: Scene) -> Indices:
+    """Indices of tenants far above what is expected of them, largest excess first."""
+    ahead = scene.demand[:, -1] - scene.expected[:, -1]
+    loud = scene.deviation[:, -1] > SUSPICIOUS
+    loud |= _volume_deviation(scene) >= CACHE_VOLUME
+    known = np.array([t != UNKNOWN_TENANT for t in scene.windows.tenants])
+    found = np.nonzero(loud & known)[0]
+    ranked = found[np.argsort(-ahead[found], kind="stable")]
+    return ranked[: scene.settings.max_suspects]
+
+
+CACHE_VOLUME = 4.0
+"""z of volume (rows, bytes, keys) from which the cache channel looks at a tenant."""
+
+
+def _volume_deviation(scene: Scene) -> Floats:
+    usual = np.maximum(scene.normal.volume, 1e-9)
+    moved = scene.work.volume[:, -1]
+    z = np.log(np.maximum(moved, 1e-9) / usual) / scene.normal.volume_spread
+    return np.where(scene.normal.volume > 0, z, 0.0)
+
+
+def _volume_share(scene: Scene) -> Floats:
+    """Each tenant's part of the volume above normal."""
+    more = np.maximum(scene.work.volume[:, -1] - 1.5 * scene.normal.volume, 0.0)
+    return more / max(float(more.sum()), 1e-12)
+
+
+def examine(scene: Scene) -> tuple[list[Suspect], Relief | None]:
+    """Every suspect with its tests, and the relief they were judged by."""
+    indices = pick(scene)
+    if indices.size == 0:
+        return [], None
+    relief = relieve(scene, indices)
+    return [_examine(scene, relief, k) for k in range(indices.size)], relief
+
+
+def _examine(scene: Scene, relief: Relief, k: int) -> Suspect:
+    i = int(relief.suspects[k])
+    span = scene.settings.smooth
+    harm = float(scene.others_slowdown[i, -1])
+    surge = np.log(np.maximum(scene.demand[i], 1e-9) / np.maximum(scene.expected[i], 1e-9))
+    agrees, follows = association(surge, scene.others_slowdown[i])
+    explained = relief.modelled / max(harm, 1e-3)
+    suspect = Suspect(
+        index=i,
+        deviation=float(scene.deviation[i, -span:].mean()),
+        excess=float(relief.excess[k]),
+        relief=float(relief.part[k]) * min(1.0, explained),
+        share=float(relief.share[k]),
+        association=agrees,
+        explained=explained,
+        others_slowdown=harm,
+        breadth=float(scene.others_breadth[i, -1]),
+        path="",
+        checks=(),
+    )
+    return _judged(scene, suspect, follows, idle=bool(relief.excess[k] <= 0))
+
+
+def _judged(scene: Scene, s: Suspect, follows: float, *, idle: bool) -> Suspect:
+    settings = scene.settings
+    harm = (
+        _check("others_slower", np.exp(s.others_slowdown), settings.harm,
+               "others are {v:.2f} times slower than their normal (needs {t:.2f})"),
+        _check("breadth", s.breadth, settings.breadth,
+               "{v:.0%} of the other tenants are hurt (needs {t:.0%})"),
+    )  # fmt: skip
+    part = s.excess / max(scene.capacity, 1e-9)
+    load = (
+        _check("surge", s.deviation, settings.surge,
+               "offered load is {v:.1f} spreads above expectation (needs {t:.1f})"),
+        _check("excess", part, settings.excess,
+               "its excess is {v:.0%} of the capacity (needs {t:.0%})"),
+        _check("relief", s.relief, settings.relief,
+               "without its excess {v:.0%} of the harm would be gone (needs {t:.0%})"),
+        _check("association", s.association, settings.association,
+               "its surge agrees with the harm in time by {v:.2f} (needs {t:.2f})"),
+        _check("explained", s.explained, settings.explained,
+               "load explains {v:.0%} of the harm (needs {t:.0%})"),
+        _check("leads", -follows, -FOLLOWS,
+               "its surge comes before the harm, not after (lead {v:.2f}, needs {t:.2f})"),
+        _not_degraded(scene, s),
+    )  # fmt: skip
+    path = ""
+    if all(c.passed for c in harm) and not idle and load[5].passed:
+        path = _path(scene, s, load, part)
+    return replace(s, path=path, checks=harm + load)
+
+
+def _path(scene: Scene, s: Suspect, load: tuple[Check, ...], part: float) -> str:
+    """By which road the blame arrives: the load model, a trigger it cannot model, the cache."""
+    if all(c.passed for c in load):
+        return "load"
+    rho = float(scene.demand[:, -1].sum()) / scene.capacity
+    if s.deviation >= 6.0 and part >= 0.10 and s.association >= 0.7 and rho >= 0.6:
+        return "trigger"
+    cached = scene.cost_growth[-1] > 1.25 and _volume_deviation(scene)[s.index] >= CACHE_VOLUME
+    return "cache" if cached and _volume_share(scene)[s.index] >= 0.5 else ""
+
+
+def _not_degraded(scene: Scene, s: Suspect) -> Check:
+    """The resource still carries what it is known to carry, and work costs what it always cost."""
+    span = scene.settings.smooth
+    served = float(scene.demand[:, -span:].sum(axis=0).max()) / scene.capacity
+    failing = s.others_slowdown > np.log(1.4) and served < 0.8
+    dearer = float(scene.cost_growth[-span:].mean())
+    if dearer > 1.25:
+        words = f"every operation costs {dearer:.2f} times as much: the resource itself is slower"
+        return Check("resource_healthy", False, dearer, 1.25, words)
+    words = f"the resource works at {served:.0%} of its capacity"
+    if failing:
+        words += " and yet everybody is slow: it is failing itself"
+    return Check("resource_healthy", not failing, served, 0.8, words)
+
+
+def _check(name: str, value: float, threshold: float, words: str) -> Check:
+    value = float(value)
+    return Check(name, value >= threshold, value, threshold, words.format(v=value, t=threshold))

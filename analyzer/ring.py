@@ -1,0 +1,170 @@
+"""A ring of one resource's newest usage at the finest grain, as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.detect.arrays import MEASURES, Floats, ResourceWindows
+from analyzer.detect.normal import Normal
+from collector.model import GRAIN_S, ResourceId, ResourceKind, TenantId
+
+Integers = npt.NDArray[np.int64]
+
+SLACK = 60
+"""Windows written before the ring is moved back to the start of its memory."""
+
+CHOICES_S = (10, 20, 30, 60, 120, 300, 600)
+"""Detection windows offered; one is chosen per resource from the data."""
+
+
+class Ring:
+    """Holds the last `length` windows of `GRAIN_S` seconds; grows with tenants.
+
+    Memory is one float32 array [measures, tenants, length + SLACK] with the newest window at a
+    moving column, so that what the detector sees is a view and not a copy.
+    """
+
+    def __init__(
+        self,
+        resource: ResourceId,
+        kind: ResourceKind,
+        capacity: float | None,
+        length: int,
+    ) -> None:
+        self.resource = resource
+        self.kind = kind
+        self.capacity = capacity
+        self.length = length
+        self.window_s = GRAIN_S
+        self.normal: Normal | None = None
+        self.learned_at = -1
+        self.end = 0
+        self._origin = 0
+        self._first: int | None = None
+        self._tenants: dict[TenantId, int] = {}
+        self._values = np.full((len(MEASURES), 0, length + SLACK), np.nan, np.float32)
+        self._poisoned = np.zeros(length + SLACK, np.bool_)
+
+    def reserve(self, end: int) -> None:
+        """Make room for windows up to grain `end` (exclusive) without showing them yet."""
+        if self._first is None:
+            self._origin = end - self.length - SLACK
+        elif end - self._origin > self._values.shape[2]:
+            self._shift(end - self.length)
+
+    def advance(self, end: int) -> None:
+        """Make `end` (a grain number, exclusive) the end of the newest window shown."""
+        self.reserve(end)
+        self.end = max(self.end, end)
+
+    def _shift(self, origin: int) -> None:
+        keep = max(self._origin + self._values.shape[2] - origin, 0)
+        fresh = np.full_like(self._values, np.nan)
+        poisoned = np.zeros_like(self._poisoned)
+        if keep:
+            fresh[:, :, :keep] = self._values[:, :, -keep:]
+            poisoned[:keep] = self._poisoned[-keep:]
+        self._values, self._poisoned, self._origin = fresh, poisoned, origin
+
+    def write(self, tenants: list[TenantId], who: Integers, grains: Integers, rows: Floats) -> None:
+        """Set windows: `rows` [measures, n] of tenant `tenants[who[n]]` at `grains[n]`.
+
+        Windows older than the ring are dropped; a window written again replaces what it held.
+        """
+        places = np.array([self._place(t) for t in tenants], np.int64)
+        if grains.size:
+            first = int(grains.min())
+            self._first = first if self._first is None else min(self._first, first)
+        at = grains - self._origin
+        fits = (at >= 0) & (at < self._values.shape[2])
+        self._values[:, places[who[fits]], at[fits]] = rows[:, fits]
+
+    def clear(self, since: int) -> None:
+        """Forget windows from grain `since` on: they are about to be read again."""
+        self._values[:, :, max(since - self._origin, 0) :] = np.nan
+
+    def _place(self, tenant: TenantId) -> int:
+        at = self._tenants.setdefault(tenant, len(self._tenants))
+        if at >= self._values.shape[1]:
+            grow = max(8, self._values.shape[1] // 2)
+            more = np.full((len(MEASURES), grow, self._values.shape[2]), np.nan, np.float32)
+            self._values = np.concatenate([self._values, more], axis=1)
+        return at
+
+    def poison(self, since: int, until: int) -> None:
+        """Windows of an incident never teach what is normal."""
+        low, high = max(since - self._origin, 0), max(until - self._origin, 0)
+        self._poisoned[low:high] = True
+
+    def choose_window(self) -> None:
+        """Detection window: the smallest choice that holds whole sample intervals.
+
+        Tenants scraped every 15 s have rows in two of three 10 s windows; 30 s windows hold two
+        samples each. Judged on the busier half of the tenants.
+        """
+        low, high = self._bounds()
+        count = self._values[1, : len(self._tenants), low:high]
+        arrived = self._values[0, : len(self._tenants), low:high]
+        there = ~(np.isnan(count) & np.isnan(arrived))
+        alive = there.any(axis=0)
+        if there.shape[1] < 12 or not alive.any():
+            return
+        filled = np.quantile(there.mean(axis=1), 0.75)
+        if filled > 0:
+            self.window_s = _window(GRAIN_S / float(filled))
+
+    def _bounds(self) -> tuple[int, int]:
+        high = self.end - self._origin
+        low = max(high - self.length, 0)
+        if self._first is not None:
+            low = max(low, self._first - self._origin)
+        return low, high
+
+    def windows(self) -> ResourceWindows:
+        """What the detector reads: complete detection windows, oldest first."""
+        factor = self.window_s // GRAIN_S
+        low, high = self._bounds()
+        low += -(self._origin + low) % factor
+        high -= (self._origin + high) % factor
+        high = max(high, low)
+        values = self._values[:, : len(self._tenants), low:high]
+        trains = ~self._poisoned[low:high]
+        if factor > 1:
+            values, trains = _coarser(values, factor), trains.reshape(-1, factor).all(axis=1)
+        start = np.datetime64((self._origin + low) * GRAIN_S, "s").astype("datetime64[us]")
+        step = np.timedelta64(self.window_s * 1_000_000, "us")
+        return ResourceWindows(
+            self.resource,
+            self.kind,
+            tuple(self._tenants),
+            start + np.arange(values.shape[2]) * step,
+            float(self.window_s),
+            *values,
+            capacity=self.capacity,
+            trains=trains,
+            normal=self.normal,
+        )
+
+
+def _window(interval_s: float) -> int:
+    """The smallest choice that is a multiple of the interval, or at least three of them."""
+    for choice in CHOICES_S:
+        parts = choice / interval_s
+        if parts >= 2.9 or (parts >= 0.97 and abs(parts - round(parts)) < 0.06):
+            return choice
+    return CHOICES_S[-1]
+
+
+def _coarser(values: Floats, factor: int) -> Floats:
+    """Windows of `factor` grains: sums; log latency weighted by operations, waiting a mean."""
+    measures, tenants, width = values.shape
+    grouped = values.reshape(measures, tenants, width // factor, factor)
+    known = ~np.isnan(grouped)
+    total = np.where(known.any(axis=-1), np.nansum(grouped, axis=-1), np.nan)
+    log_at, wait_at = MEASURES.index("log_latency"), MEASURES.index("waiting")
+    weight = np.where(known[log_at], np.nan_to_num(grouped[1], nan=1.0), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total[log_at] = (np.nan_to_num(grouped[log_at]) * weight).sum(-1) / weight.sum(-1)
+        total[wait_at] /= known[wait_at].sum(-1)
+    return total

@@ -1,0 +1,213 @@
+"""Recent windows of every resource, in memory, fed from the store a cycle at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from analyzer.detect import DetectSettings, ResourceWindows, learn
+from analyzer.detect.arrays import MEASURES, Floats
+from analyzer.model import Incident, Kind
+from analyzer.ring import Ring
+from analyzer.store import Store
+from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
+
+BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """TOML section `[windows]`. `length_s` of history is held in memory; windows of the last
+    `late_s` are read again each cycle, so that late rows count; what is normal is learned again
+    every `learn_every_s`.
+    """
+
+    length_s: int = 5400
+    late_s: int = 60
+    learn_every_s: int = 60
+
+    def problems(self) -> list[str]:
+        """Every invalid value at once, as "key: what, remedy"."""
+        found = []
+        if self.length_s < 1800:
+            found.append("windows.length_s: the detector needs at least 1800 seconds of history")
+        if self.late_s < 0:
+            found.append("windows.late_s: must not be negative")
+        if self.learn_every_s < GRAIN_S:
+            found.append(f"windows.learn_every_s: must be at least {GRAIN_S}")
+        return found
+
+
+class Windows:
+    """Rings of all resources. `advance` reads what is new; iterating gives what detect reads."""
+
+    def __init__(
+        self,
+        store: Store | None,
+        settings: WindowSettings | None = None,
+        detect: DetectSettings | None = None,
+    ) -> None:
+        self._store = store
+        self._settings = settings or WindowSettings()
+        self._detect = detect or DetectSettings()
+        self._rings: dict[ResourceId, Ring] = {}
+        self._until: datetime | None = None
+
+    def __iter__(self) -> Iterator[ResourceWindows]:
+        for ring in self._rings.values():
+            yield ring.windows()
+
+    def advance(self, until: datetime) -> None:
+        """Read usage up to `until` (aware; complete windows only) and learn what is due."""
+        if self._store is None:
+            raise RuntimeError("these windows have no store: feed them with `take`")
+        since = until - timedelta(seconds=self._settings.length_s)
+        if self._until is not None:
+            since = max(since, self._until - timedelta(seconds=self._settings.late_s))
+        frame = self._store.frame("recent_usage", since=_naive(since), until=_naive(until))
+        kinds = self._store.rows("windows_resources")
+        bounds = {int(i): tuple(b) for i, b in self._store.rows("windows_bounds")}
+        for resource, kind, capacity in kinds:
+            self.describe(resource, kind, capacity)
+        self.take(frame, since=since, until=until, bounds=bounds)
+
+    def describe(self, resource: ResourceId, kind: str | None, capacity: float | None) -> None:
+        """Tell what a resource is; a resource only seen in usage is a database without capacity."""
+        ring = self._ring(resource)
+        ring.kind = ResourceKind(kind) if kind in set(ResourceKind) else ring.kind
+        ring.capacity = capacity if capacity and capacity > 0 else None
+
+    def take(
+        self,
+        frame: pl.DataFrame,
+        *,
+        since: datetime,
+        until: datetime,
+        bounds: Mapping[int, tuple[float, ...]],
+    ) -> None:
+        """Replace the windows since..until by the rows of `frame` (columns of `recent_usage`)."""
+        end = _grain(until)
+        for part in frame.partition_by("resource", maintain_order=True) if frame.height else ():
+            self._ring(ResourceId(part["resource"][0]))
+        for ring in self._rings.values():
+            ring.advance(end)
+            ring.clear(_grain(since))
+        if frame.height:
+            narrow = with_log_latency(frame, bounds)
+            for part in narrow.partition_by("resource", maintain_order=True):
+                feed(self._ring(ResourceId(part["resource"][0])), part)
+        self._until = until
+        self._learn(end)
+
+    def take_ahead(self, narrow: pl.DataFrame, *, until: datetime) -> None:
+        """Write rows (ts, tenant, resource, window_s and the measures) up to `until` before their
+        time; `show` then lets windows be seen one by one."""
+        for part in narrow.partition_by("resource", maintain_order=True) if narrow.height else ():
+            ring = self._ring(ResourceId(part["resource"][0]))
+            ring.reserve(_grain(until))
+            feed(ring, part)
+        for ring in self._rings.values():
+            ring.reserve(_grain(until))
+
+    def show(self, until: datetime) -> None:
+        """Let windows up to `until` be seen, and learn what is due."""
+        end = _grain(until)
+        for ring in self._rings.values():
+            ring.advance(end)
+        self._learn(end)
+
+    def exclude(self, incidents: Iterable[Incident]) -> None:
+        """Poison the windows of incidents: harm never teaches what is normal (self-inflicted harm
+        is one tenant's and robust statistics bear it)."""
+        for incident in incidents:
+            ring = self._rings.get(incident.resource)
+            if ring is not None and incident.kind is not Kind.SELF_INFLICTED:
+                end = incident.ended_at or incident.updated_at
+                ring.poison(_grain(incident.started_at), _grain(end) + 1)
+
+    def _ring(self, resource: ResourceId) -> Ring:
+        ring = self._rings.get(resource)
+        if ring is None:
+            length = self._settings.length_s // GRAIN_S
+            ring = Ring(resource, ResourceKind.DATABASE, None, length)
+            self._rings[resource] = ring
+        return ring
+
+    def _learn(self, end: int) -> None:
+        every = self._settings.learn_every_s // GRAIN_S
+        for ring in self._rings.values():
+            if ring.normal is None or end - ring.learned_at >= every:
+                ring.choose_window()
+                ring.normal = learn(ring.windows(), self._detect) or ring.normal
+                ring.learned_at = end
+
+
+def feed(ring: Ring, part: pl.DataFrame) -> None:
+    """Write one resource's narrow rows (ts, tenant and the measures) into its ring."""
+    tenants = part["tenant"].unique(maintain_order=True)
+    codes = part["tenant"].cast(pl.Enum(tenants)).to_physical().to_numpy().astype(np.int64)
+    grains = part["ts"].dt.epoch("s").to_numpy() // GRAIN_S
+    rows = np.stack(
+        [part[m].cast(pl.Float64).fill_null(np.nan).to_numpy() for m in MEASURES]
+    ).astype(np.float32)
+    widest = int(part["window_s"].max() or GRAIN_S)  # type: ignore[arg-type]
+    ring.write([TenantId(t) for t in tenants], codes, grains, rows)
+    ring.window_s = max(ring.window_s, widest // GRAIN_S * GRAIN_S)
+
+
+def with_log_latency(frame: pl.DataFrame, bounds: Mapping[int, tuple[float, ...]]) -> pl.DataFrame:
+    """Buckets become a mean log latency; rows of one window with different bounds are merged."""
+    buckets = np.nan_to_num(frame.select(BUCKET_COLUMNS).to_numpy().astype(np.float64))
+    total = buckets.sum(axis=1)
+    logs = np.zeros(frame.height)
+    ids = frame["bounds"].to_numpy()
+    for bound_id in np.unique(ids):
+        rows = ids == bound_id
+        logs[rows] = buckets[rows] @ middles(bounds.get(int(bound_id), LATENCY_BOUNDS))
+    count = frame["count"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    summed = frame["latency_sum_s"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Without buckets the mean has to do: it overstates the typical, the same way every window.
+        rough = np.log(np.maximum(summed / count, 1e-6))
+        value = np.where(total > 0, logs / total, np.where(count > 0, rough, np.nan))
+    narrow = frame.drop(BUCKET_COLUMNS).with_columns(
+        pl.Series("log_latency", value), pl.Series("timed", np.where(total > 0, total, 1.0))
+    )
+    return narrow if np.unique(ids).size < 2 else add_up(narrow, ["ts", "tenant", "resource"])
+
+
+def add_up(narrow: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Rows of equal `keys` become one: sums (unknown only if all are), log latency weighted by
+    the column `timed`, the longest `window_s`."""
+    sums = [
+        pl.when(pl.col(m).count() > 0).then(pl.col(m).sum()).alias(m)
+        for m in MEASURES
+        if m != "log_latency"
+    ]
+    weight = pl.when(pl.col("log_latency").is_finite()).then(pl.col("timed")).otherwise(0.0)
+    log = (pl.col("log_latency").fill_nan(0.0) * weight).sum() / weight.sum()
+    return narrow.group_by(keys, maintain_order=True).agg(
+        pl.col("window_s").max(), log.alias("log_latency"), *sums
+    )
+
+
+def middles(bounds: tuple[float, ...]) -> Floats:
+    """Log of the geometric middle of each bucket, [BUCKETS]; the open one lies √2 past its bound."""
+    edges = np.asarray([b for b in bounds if np.isfinite(b)][: BUCKETS - 1], np.float64)
+    edges = np.log(np.maximum(edges, 1e-6))
+    below = np.concatenate([[edges[0] - np.log(2.0)], edges[:-1]])
+    inner = (edges + below) / 2.0
+    last = np.full(BUCKETS - edges.size, edges[-1] + np.log(2.0) / 4.0)
+    return np.concatenate([inner, last])
+
+
+def _grain(moment: datetime) -> int:
+    return int(moment.timestamp()) // GRAIN_S
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
