@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from analyzer.allocation import piece
@@ -32,12 +33,12 @@ class Charge:
 
 def charges(settings: CostSettings, start: datetime, end: datetime) -> list[Charge]:
     """What every price costs between two instants; a price not valid then is left out."""
-    found = []
+    found, scale = [], settings.scale
     for price in settings.prices:
         a = max(start, utc(price.valid_from) or start)
         b = min(end, utc(price.valid_to) or end)
         if a < b:
-            quanta = cost_between(price, a, b, scale=settings.scale, zone=settings.zone)
+            quanta = cost_between(price, a, b, scale=scale, zone=settings.zone)
             policy = price.idle or settings.idle
             found.append(Charge(price.resource, price.kind, price.driver, policy, a, b, quanta))
     return found
@@ -59,6 +60,7 @@ def _hours(moment: datetime) -> Fraction:
     return Fraction((moment - _EPOCH) // _TICK, _HOUR // _TICK)
 
 
+@lru_cache(maxsize=4096)
 def monthly(amount: Decimal, a: datetime, b: datetime, *, scale: int, zone: str) -> int:
     """Quanta of a monthly amount from `a` to `b`: whole months cost exactly the amount."""
     rate = Fraction(amount) * 10**scale

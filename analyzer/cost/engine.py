@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import polars as pl
 
@@ -95,7 +96,8 @@ def _tenant_lines(
     interval: tuple[datetime, datetime],
     before: Mapping[str, int],
 ) -> tuple[TenantLine, ...]:
-    parts = _parts(due, done)
+    parts, scale = _parts(due, done), settings.scale
+    plans = {plan.name: Decimal(plan.price) for plan in settings.plans}
     present = {tenant for tenant, length in seconds.items() if length > 0}
     lines = []
     for tenant in present | parts.keys():
@@ -106,7 +108,7 @@ def _tenant_lines(
                 name=known.name,
                 plan=known.plan,
                 parts=tuple(parts.get(tenant, ())),
-                revenue=_revenue(known, settings, interval),
+                revenue=_revenue(known, settings, plans, interval, scale),
                 before=before.get(tenant),
             )
         )
@@ -128,14 +130,18 @@ def _parts(due: Sequence[Charge], done: Split) -> dict[str, list[Part]]:
 
 
 def _revenue(
-    tenant: Tenant, settings: CostSettings, interval: tuple[datetime, datetime]
+    tenant: Tenant,
+    settings: CostSettings,
+    plans: Mapping[str, Decimal],
+    interval: tuple[datetime, datetime],
+    scale: int,
 ) -> int | None:
     price = tenant.monthly(settings.precision)
-    price = settings.plan_price(tenant.plan) if price is None else price
+    price = plans.get(tenant.plan) if price is None else price
     if price is None:
         return None
     a, b = tenant.present(*interval)
-    return monthly(price, a, b, scale=settings.scale, zone=settings.zone)
+    return monthly(price, a, b, scale=scale, zone=settings.zone)
 
 
 def _resource_lines(

@@ -71,10 +71,6 @@ class CostSettings:
         written += [_decimals(plan.price) for plan in self.plans]
         return min(MAX_SCALE, max([self.precision + 2, *written]))
 
-    def plan_price(self, name: str) -> Decimal | None:
-        """The monthly price of a plan, or None when no such plan is configured."""
-        return next((Decimal(plan.price) for plan in self.plans if plan.name == name), None)
-
     def problems(self) -> list[str]:
         """Everything wrong, each as "key: what, remedy"."""
         found = [*_currency(self.currency), *_zone(self.zone)]

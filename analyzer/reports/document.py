@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from analyzer.cost.ledger import Stored
 from analyzer.cost.statement import Statement, TenantLine
 from collector.model import Rejected, Rejection, TenantId
 
@@ -50,6 +51,12 @@ class Document:
         if self.tenant is None:
             parts.append(coverage_words(s.coverage))
         return " · ".join(parts)
+
+
+def document_of(known: Stored, tenant: TenantId | None = None) -> Document:
+    """A stored statement for its readers, or for one tenant (Rejected when it has no line)."""
+    whole = Document(known.statement, known.version, known.sha256, known.delta)
+    return whole if tenant is None else for_tenant(whole, tenant)
 
 
 def for_tenant(document: Document, tenant: TenantId) -> Document:

@@ -10,15 +10,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 from analyzer.cost.engine import make_statement
+from analyzer.cost.ledger import Stored, cost_before, stored
 from analyzer.cost.settings import CostSettings
-from analyzer.cost.statement import Statement, from_json, money, sha256, to_json
+from analyzer.cost.statement import Statement, money, sha256, to_json
 from analyzer.cost.usage import aware, naive
 from analyzer.cost.weeks import Week, parse_week, week_of
-from analyzer.reports.document import Document, for_tenant
+from analyzer.reports.document import Document, document_of, for_tenant
 from analyzer.reports.files import Written, write_report
 from analyzer.store import Reader, Store, Transaction
 from collector.model import Rejected, Rejection, TenantId
@@ -50,22 +50,6 @@ class Report:
     changed: tuple[TenantId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The newest version of a week, as the ledger keeps it."""
-
-    statement: Statement
-    version: int
-    delta: str | None
-    created_at: datetime
-    sha256: str
-    trace: str
-
-    def document(self, tenant: TenantId | None = None) -> Document:
-        whole = Document(self.statement, self.version, self.sha256, self.delta)
-        return whole if tenant is None else for_tenant(whole, tenant)
-
-
 def close_weeks(
     store: Store,
     *,
@@ -93,15 +77,6 @@ def close_weeks(
         if report is not None:
             written.append(report)
     return written
-
-
-def stored(reader: Reader, week: str) -> Stored | None:
-    """The newest version of a week, or None when it has none."""
-    row = reader.row("statement_latest", week=week)
-    if row is None:
-        return None
-    created = aware(row[7])
-    return Stored(from_json(row[10]), row[1], row[6], created or row[7], row[8], row[9])
 
 
 def watermark(reader: Reader) -> datetime | None:
@@ -254,16 +229,6 @@ def _enter(
         )
 
 
-def cost_before(reader: Reader, week: Week, settings: CostSettings) -> dict[str, int]:
-    """What each tenant cost the week before, in quanta of these settings; empty if unknown."""
-    last = stored(reader, week.previous().id)
-    if last is None or last.statement.terms.currency != settings.currency:
-        return {}
-    shift = settings.scale - last.statement.terms.scale
-    lines = last.statement.tenants
-    return {line.tenant: int(Decimal(line.total).scaleb(shift)) for line in lines}
-
-
 def _delta(last: Stored | None, statement: Statement) -> str | None:
     if last is None:
         return None
@@ -295,7 +260,7 @@ def build_report(
     """
     with store.reader() as reader:
         found = stored(reader, week)
-        document = found.document() if found else _estimate(reader, week, settings, now)
+        document = document_of(found) if found else _estimate(reader, week, settings, now)
     if tenant is not None:
         document = for_tenant(document, tenant)
     return [file.path for file in write_report(document, formats, directory)]

@@ -37,3 +37,15 @@ DELETE FROM report_checks;
 
 -- name: report_check_add
 INSERT INTO report_checks VALUES ($at);
+
+-- name: statement_version
+SELECT max(version) FROM statements WHERE week = $week;
+
+-- name: report_list
+SELECT
+    s.week, s.version, s.status, s.created_at, s.bill, s.currency,
+    list_sort(list(f.format) FILTER (f.format IS NOT NULL)) AS formats
+FROM statements AS s
+LEFT JOIN report_files AS f ON f.week = s.week AND f.version = s.version AND f.tenant = ''
+GROUP BY ALL
+ORDER BY s.week DESC, s.version DESC;

@@ -1,0 +1,150 @@
+"""Routes about money and room: costs, reports, density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+
+from analyzer.api import views
+from analyzer.cost.book import book
+from analyzer.cost.ledger import Stored
+from analyzer.cost.settings import CostSettings
+from analyzer.cost.statement import Statement, TenantLine
+from analyzer.cost.usage import aware
+from analyzer.cost.weeks import parse_week, week_of
+from analyzer.density import Density, densities
+from analyzer.reports.document import FORMATS, document_of
+from analyzer.reports.files import render
+from analyzer.store import Store
+from collector.model import Rejected, Rejection, TenantId
+
+
+def router(
+    store: Store,
+    clock: Callable[[], datetime],
+    settings: CostSettings,
+    directory: Path,
+) -> APIRouter:
+    """`/costs`, `/reports`, `/reports/{week}` and `/density`. `directory` holds the files."""
+    routes = APIRouter()
+    held = book(store, settings)
+
+    @routes.get("/costs")
+    def costs(week: str | None = None) -> views.CostPage:
+        now = clock()
+        chosen = parse_week(week, settings.zone) if week else week_of(now, settings.zone)
+        with store.reader() as reader:
+            weeks = {str(row[0]) for row in reader.rows("statement_weeks")}
+        weeks.add(week_of(now, settings.zone).id)
+        known = held.closed(chosen.id)
+        if known is not None:
+            return cost_page(known.statement, known.version, sorted(weeks, reverse=True))
+        if chosen.start > now:
+            raise _unknown(chosen.id)
+        return cost_page(held.estimate(chosen, now), 0, sorted(weeks, reverse=True))
+
+    @routes.get("/reports")
+    def reports() -> list[views.ReportView]:
+        with store.reader() as reader:
+            return [_report(row, directory) for row in reader.records("report_list")]
+
+    @routes.get("/reports/{week}", response_class=Response)
+    def report(week: str, format: str = "html", tenant: str | None = None) -> Response:  # noqa: A002
+        known = held.closed(parse_week(week, settings.zone).id)
+        if known is None:
+            raise _unknown(week)
+        return _file(known, format, TenantId(tenant) if tenant else None)
+
+    @routes.get("/density")
+    def density() -> list[views.DensityRow]:
+        return [_density(row) for row in densities(store, now=clock())]
+
+    return routes
+
+
+def cost_page(s: Statement, version: int, weeks: list[str]) -> views.CostPage:
+    """The statement as the API tells it; version 0 is an estimate that nobody stored."""
+    return views.CostPage(
+        week=s.week,
+        start=s.start,
+        end=s.end,
+        hours=s.hours,
+        zone=s.terms.zone,
+        currency=s.terms.currency,
+        status=s.status,
+        version=version,
+        bill=s.money(s.bill),
+        allocated=s.money(s.allocated),
+        idle=s.money(s.idle),
+        unattributed=s.money(s.unattributed),
+        coverage=s.coverage,
+        lines=[_line(s, line) for line in s.tenants],
+        resources=[
+            views.ResourceCost(
+                resource=line.resource,
+                bill=s.money(line.bill),
+                allocated=s.money(line.allocated),
+                idle=s.money(line.idle),
+                unattributed=s.money(line.unattributed),
+                coverage=line.coverage,
+            )
+            for line in s.resources
+        ],
+        weeks=weeks,
+    )
+
+
+def _line(s: Statement, line: TenantLine) -> views.CostLine:
+    return views.CostLine(
+        tenant=line.tenant,
+        plan=line.plan,
+        direct=s.money(line.direct),
+        idle=s.money(line.idle),
+        shared=s.money(line.shared),
+        total=s.money(line.total),
+        revenue=None if line.revenue is None else s.money(line.revenue),
+        margin=None if line.margin is None else s.money(line.margin),
+        share=line.total / s.bill if s.bill else 0.0,
+        change=line.change,
+    )
+
+
+def _report(row: dict[str, object], directory: Path) -> views.ReportView:
+    return views.ReportView.model_validate(
+        {
+            "week": row["week"],
+            "version": row["version"],
+            "status": row["status"],
+            "created_at": aware(row["created_at"]),  # type: ignore[arg-type]
+            "total": row["bill"],
+            "currency": row["currency"],
+            "formats": row["formats"] or [],
+            "path": str(directory / str(row["week"]) / f"v{row['version']}"),
+        }
+    )
+
+
+def _file(known: Stored, format_: str, tenant: TenantId | None) -> Response:
+    data = render(document_of(known, tenant), format_)
+    name = f"{known.statement.week}-v{known.version}.{format_}"
+    kind = "inline" if format_ == "html" else "attachment"
+    headers = {
+        "Content-Disposition": f'{kind}; filename="{name}"',
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(data, media_type=FORMATS[format_], headers=headers)
+
+
+def _density(row: Density) -> views.DensityRow:
+    plain = asdict(row)
+    plain["shares"] = [{"tenant": tenant, "share": share} for tenant, share in row.shares]
+    return views.DensityRow.model_validate(plain)
+
+
+def _unknown(week: str) -> Rejected:
+    return Rejected(Rejection.NOT_FOUND, f"{week[:20]} has no statement yet", field="week")

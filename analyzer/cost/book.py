@@ -1,0 +1,127 @@
+"""Statements ready to be shown: closed weeks from the ledger, the running week estimated so far."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from analyzer.cost.engine import make_statement
+from analyzer.cost.ledger import Stored, cost_before, stored
+from analyzer.cost.settings import CostSettings
+from analyzer.cost.statement import Statement
+from analyzer.cost.weeks import Week, week_of
+from analyzer.store import Store
+
+_HOLD = timedelta(seconds=10)
+_HOLD_A_TENANT = timedelta(milliseconds=20)
+_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCost:
+    """Of the running week so far, as decimal strings; no margin for a tenant that pays nothing."""
+
+    cost: str
+    revenue: str | None
+    margin: str | None
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    statement: Statement
+    until: datetime
+    costs: Mapping[str, TenantCost]
+
+    def fresh(self, now: datetime) -> bool:
+        """An estimate is held the longer the more it costs to make: 210 s at 10,000 tenants."""
+        hold = _HOLD + len(self.statement.tenants) * _HOLD_A_TENANT
+        return self.until <= now < self.until + hold
+
+
+class CostBook:
+    """Keeps what was read or made, for any number of threads."""
+
+    def __init__(self, store: Store, settings: CostSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._making = threading.Lock()
+        self._estimates: dict[str, _Estimate] = {}
+        self._closed: dict[tuple[str, int], Stored] = {}
+
+    def closed(self, week: str) -> Stored | None:
+        """The newest version of a closed week."""
+        with self._store.reader() as reader:
+            row = reader.row("statement_version", week=week)
+            key = (week, row[0] if row and row[0] else 0)
+            if key[1] and key not in self._closed:
+                found = stored(reader, week)
+                while len(self._closed) >= _KEPT:
+                    self._closed.pop(next(iter(self._closed)), None)
+                if found is not None:
+                    self._closed[key] = found
+        return self._closed.get(key)
+
+    def estimate(self, week: Week, now: datetime) -> Statement:
+        """A week without statement, as far as it has come."""
+        return self._estimate(week, now).statement
+
+    def so_far(self, now: datetime) -> Mapping[str, TenantCost]:
+        """Cost of each tenant in the running week."""
+        if not self._settings.prices:
+            return {}
+        return self._estimate(week_of(now, self._settings.zone), now).costs
+
+    def _estimate(self, week: Week, now: datetime) -> _Estimate:
+        held = self._estimates.get(week.id)
+        if held is not None and held.fresh(now):
+            return held
+        if not self._making.acquire(blocking=held is None):
+            assert held is not None
+            return held  # somebody is making a newer one: this one will do meanwhile
+        try:
+            held = self._estimates.get(week.id)
+            if held is None or not held.fresh(now):
+                held = self._make(week, now)
+                self._estimates = {week.id: held, **dict(list(self._estimates.items())[:1])}
+            return held
+        finally:
+            self._making.release()
+
+    def _make(self, week: Week, now: datetime) -> _Estimate:
+        with self._store.reader() as reader:
+            statement = make_statement(
+                reader,
+                week,
+                self._settings,
+                until=now,
+                status="estimate",
+                before=cost_before(reader, week, self._settings),
+            )
+        return _Estimate(statement, now, _costs(statement))
+
+
+@lru_cache(maxsize=4)
+def book(store: Store, settings: CostSettings) -> CostBook:
+    """The one book of a store, shared by everyone who asks."""
+    return CostBook(store, settings)
+
+
+def costs_so_far(store: Store, now: datetime, settings: CostSettings) -> Mapping[str, TenantCost]:
+    """Cost of each tenant in the running week; empty when no prices are configured."""
+    return book(store, settings).so_far(now)
+
+
+def _costs(s: Statement) -> dict[str, TenantCost]:
+    return {
+        line.tenant: TenantCost(
+            s.money(line.total),
+            None if line.revenue is None else s.money(line.revenue),
+            None if line.margin is None else s.money(line.margin),
+            s.terms.currency,
+        )
+        for line in s.tenants
+    }

@@ -1,0 +1,44 @@
+"""The stored statements, newest version of each week."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from analyzer.cost.settings import CostSettings
+from analyzer.cost.statement import Statement, from_json
+from analyzer.cost.usage import aware
+from analyzer.cost.weeks import Week
+from analyzer.store import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The newest version of a week, as the ledger keeps it."""
+
+    statement: Statement
+    version: int
+    delta: str | None
+    created_at: datetime
+    sha256: str
+    trace: str
+
+
+def stored(reader: Reader, week: str) -> Stored | None:
+    """The newest version of a week, or None when it has none."""
+    row = reader.row("statement_latest", week=week)
+    if row is None:
+        return None
+    created = aware(row[7])
+    return Stored(from_json(row[10]), row[1], row[6], created or row[7], row[8], row[9])
+
+
+def cost_before(reader: Reader, week: Week, settings: CostSettings) -> dict[str, int]:
+    """What each tenant cost the week before, in quanta of these settings; empty if unknown."""
+    last = stored(reader, week.previous().id)
+    if last is None or last.statement.terms.currency != settings.currency:
+        return {}
+    shift = settings.scale - last.statement.terms.scale
+    lines = last.statement.tenants
+    return {line.tenant: int(Decimal(line.total).scaleb(shift)) for line in lines}

@@ -1,0 +1,56 @@
+-- How full resources are: hourly load over a week (minutes while there are no hours yet).
+
+-- name: density_hours
+SELECT count(DISTINCT ts) FROM usage_1h WHERE ts >= $start AND ts < $end;
+
+-- name: density_minutes
+SELECT count(DISTINCT ts) FROM usage_1m WHERE ts >= $start AND ts < $end;
+
+-- name: density_tenants
+-- Per resource and tenant: all its work, and its nth busiest window (0 with fewer windows).
+WITH windows AS (
+    SELECT resource, tenant, ts, busy_us, "count" FROM usage_1h
+    WHERE $hourly AND ts >= $start AND ts < $end
+    UNION ALL
+    SELECT resource, tenant, ts, busy_us, "count" FROM usage_1m
+    WHERE NOT $hourly AND ts >= $start AND ts < $end
+), loads AS (
+    SELECT
+        resource, tenant, ts, sum(greatest(busy_us, 0))::DOUBLE AS busy,
+        sum("count")::DOUBLE AS operations
+    FROM windows
+    GROUP BY ALL
+)
+SELECT
+    resource, tenant,
+    coalesce(sum(busy), 0) / 1e6 AS busy_s,
+    coalesce(sum(operations), 0) AS operations,
+    coalesce(list_extract(max(busy, $nth), $nth), 0) / 1e6 / $window_s AS p95
+FROM loads
+GROUP BY ALL
+ORDER BY resource, busy_s DESC, tenant;
+
+-- name: density_totals
+-- Load of each resource in each window, in seconds of the resource per second.
+WITH windows AS (
+    SELECT resource, ts, busy_us FROM usage_1h WHERE $hourly AND ts >= $start AND ts < $end
+    UNION ALL
+    SELECT resource, ts, busy_us FROM usage_1m WHERE NOT $hourly AND ts >= $start AND ts < $end
+)
+SELECT resource, ts, coalesce(sum(greatest(busy_us, 0)), 0)::DOUBLE / 1e6 / $window_s AS busy
+FROM windows
+GROUP BY ALL
+ORDER BY resource, ts;
+
+-- name: density_placed
+SELECT resource, tenant FROM placements
+WHERE coalesce(from_ts, $now) <= $now AND (to_ts IS NULL OR to_ts > $now)
+GROUP BY ALL;
+
+-- name: density_series
+-- One tenant's load on one resource, window by window.
+SELECT ts, coalesce(sum(greatest(busy_us, 0)), 0)::DOUBLE / 1e6 / 3600 AS busy
+FROM usage_1h
+WHERE resource = $resource AND tenant = $tenant AND ts >= $start AND ts < $end
+GROUP BY ts
+ORDER BY ts;
