@@ -17,6 +17,7 @@ from collector.intake import Intake
 from collector.metrics import CollectorMetrics
 from collector.model import Rejected, Rejection
 from collector.receivers.remote_write import RemoteWriteReceiver
+from collector.receivers.scrape import Scraper
 from collector.receivers.usage import UsageReceiver
 from collector.spool import Spool
 from collector.tenancy import Claim, authenticate
@@ -58,6 +59,9 @@ class Collector:
             RemoteWriteReceiver(self.intake, settings.limits),
             UsageReceiver(self.intake, settings.limits),
         )
+        self.scraper = Scraper(
+            settings.scrape, self.intake, settings.limits, self.metrics, now_ms=_now_ms
+        )
         self._receivers = {one.path: one for one in receivers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,8 +77,10 @@ class Collector:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self.scraper.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self.scraper.stop()
         await asyncio.to_thread(self.close)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -100,7 +106,7 @@ class Collector:
             headers = headers_of(scope)
             claim = self._claim(headers)
             body = await read_body(receive, headers, self._settings.limits.body_bytes)
-            request = Request(receiver.path, headers, body, time.time_ns() // 1_000_000)
+            request = Request(receiver.path, headers, body, _now_ms())
             return await receiver.answer(request, claim)
         except Rejected as rejected:
             self.metrics.refused(rejected)
@@ -124,6 +130,10 @@ class Collector:
         if path == "/readyz" and not self.spool.healthy:
             return problem(Rejected(Rejection.UNAVAILABLE, "the spool takes nothing at the moment"))
         return Reply(200, b"ok\n", "text/plain; charset=utf-8")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def build(settings: CollectorSettings) -> Collector:

@@ -19,6 +19,8 @@ def malformed(detail: str) -> Rejected:
 
 def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     """The unsigned varint at `at` and where it ends."""
+    if at < end and data[at] < 0x80:
+        return data[at], at + 1
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]
@@ -41,7 +43,11 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]
     For a varint, start is its value and stop is unused; else data[start:stop] is the payload.
     """
     while at < end:
-        tag, at = varint(data, at, end)
+        tag = data[at]
+        if tag < 0x80:
+            at += 1
+        else:
+            tag, at = varint(data, at, end)
         number, wire = tag >> 3, tag & 7
         if wire == VARINT:
             value, at = varint(data, at, end)

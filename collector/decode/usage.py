@@ -46,17 +46,17 @@ class Row(msgspec.Struct, gc=False):
     family: Family
     tenant: str = ""
     window_s: int = 10
-    arrived: int | None = None
-    count: int | None = None
-    errors: int | None = None
+    arrived: int | float | None = None
+    count: int | float | None = None
+    errors: int | float | None = None
     busy_s: float | None = None
     latency_sum_s: float | None = None
     latency_buckets: list[int] | None = None
     latency_bounds: list[float] | None = None
     waiting: float | None = None
     wait_s: float | None = None
-    volume: int | None = None
-    throttled: int | None = None
+    volume: int | float | None = None
+    throttled: int | float | None = None
 
 
 _COUNTS = ("arrived", "count", "errors", "volume", "throttled")
@@ -172,6 +172,8 @@ def _checked(row: Row, reading: Reading) -> _Good:
         raise _invalid("window_s", f"{row.window_s} is not within 1 and {MAX_WINDOW_S} seconds")
     for name in _COUNTS:
         _check(name, getattr(row, name), MAX_COUNT)
+        if (value := getattr(row, name)) is not None and value != int(value):
+            raise _invalid(name, f"is {value}: send a whole number")
     for name in _SECONDS:
         _check(name, getattr(row, name), MAX_SECONDS)
     _check("waiting", row.waiting, MAX_COUNT)
@@ -248,7 +250,7 @@ def _table(good: list[_Good]) -> pa.Table:
         "latency_bounds": [one.buckets.bounds for one in good],
     }
     for name in _COUNTS:
-        columns[name] = [getattr(row, name) for row in rows]
+        columns[name] = [_whole(getattr(row, name)) for row in rows]
     for name, stored in _MICROS.items():
         columns[stored] = [_micros(getattr(row, name)) for row in rows]
     for k in range(BUCKETS):
@@ -257,6 +259,10 @@ def _table(good: list[_Good]) -> pa.Table:
         ]
     arrays = [pa.array(columns[f.name], f.type) for f in SPOOLED_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=SPOOLED_SCHEMA)
+
+
+def _whole(count: float | None) -> int | None:
+    return None if count is None else int(count)
 
 
 def _micros(seconds: float | None) -> int | None:
