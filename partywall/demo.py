@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -110,14 +110,14 @@ def _supervisor(config: Path, places: Places, log: TextIO) -> Supervisor:
     return Supervisor(roles(str(config), places.urls), say=say, log=keep)
 
 
-async def _together(supervisor: Supervisor, show: object, plan: Plan) -> None:
+async def _together(supervisor: Supervisor, show: Coroutine[None, None, None], plan: Plan) -> None:
     """Supervisor and show side by side; a signal, the end of time or a failure ends both."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     service = asyncio.create_task(supervisor.run())
-    shown = asyncio.create_task(show)  # type: ignore[arg-type]
+    shown = asyncio.create_task(show)
     waiting = asyncio.create_task(stopped.wait())
     limit = plan.minutes * 60 or None
     try:
@@ -209,9 +209,8 @@ class Watcher:
 
     async def caught_up(self, until: datetime) -> None:
         """Return when the analyzer has read history up to `until`."""
-        with Progress(
-            TextColumn("{task.description}"), TimeElapsedColumn(), console=stderr()
-        ) as bar:
+        columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=stderr()) as bar:
             task = bar.add_task("the analyzer reads it")
             while True:
                 health = await self._health()

@@ -43,7 +43,7 @@ def _service(places: Places, data: Path) -> Iterator[str]:
     yield f"data = {toml_text(str(data))}"
     for role in ("collector", "analyzer", "dashboard"):
         yield f"\n[{role}]\nlisten = {toml_text(getattr(places, role))}"
-    yield "\n# History of three weeks comes in at once: more than a live platform may send.\n[limits]"
+    yield "\n# History of three weeks comes in at once: more than live.\n[limits]"
     yield "past_s = 2_600_000\nsamples_per_s = 1_000_000\nburst = 100_000_000"
     yield f"\n[notify]\nallow = ['127.0.0.0/8']\nports = [{places.sink_port}]"
     yield f"external_url = {toml_text(places.urls['dashboard'])}"
@@ -61,7 +61,8 @@ def _money(platform: Platform) -> Iterator[str]:
     for name, price in PLANS.items():
         yield f"\n[[plan]]\nname = '{name}'\nprice = '{price}'"
     for i, tenant in enumerate(platform.tenants):
-        yield f"\n[[tenant]]\nid = {toml_text(tenant)}\nplan = '{plan_of(i, len(platform.tenants))}'"
+        plan = plan_of(i, len(platform.tenants))
+        yield f"\n[[tenant]]\nid = {toml_text(tenant)}\nplan = '{plan}'"
     yield "\n[cost]\ncurrency = 'EUR'"
     for one in platform.shared:
         yield f"\n[[cost.price]]\nresource = {toml_text(one.id)}"

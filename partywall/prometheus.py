@@ -33,11 +33,7 @@ class Counters:
     def add(self, table: pa.Table) -> None:
         """Count the rows of one window (columns of the native door)."""
         for row in table.to_pylist():
-            own = (
-                ("family", row["family"]),
-                ("resource", row["resource"]),
-                ("tenant", row["tenant"]),
-            )
+            own = tuple((name, row[name]) for name in ("family", "resource", "tenant"))
             for column, name in METERS.items():
                 self._grow(name, own, row[column])
             passed = 0
