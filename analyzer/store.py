@@ -44,25 +44,25 @@ class Reader:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
 
-    def rows(self, name: str, **params: Any) -> list[tuple[Any, ...]]:
+    def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """All rows of a query, as tuples."""
         return self._cursor.execute(queries()[name], params).fetchall()
 
-    def row(self, name: str, **params: Any) -> tuple[Any, ...] | None:
+    def row(self, name: str, /, **params: Any) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
         return self._cursor.execute(queries()[name], params).fetchone()
 
-    def records(self, name: str, **params: Any) -> list[dict[str, Any]]:
+    def records(self, name: str, /, **params: Any) -> list[dict[str, Any]]:
         """All rows of a query, as dicts by column name."""
         result = self._cursor.execute(queries()[name], params)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def arrow(self, name: str, **params: Any) -> pa.Table:
+    def arrow(self, name: str, /, **params: Any) -> pa.Table:
         """The whole result as an Arrow table (zero copy into NumPy and Polars)."""
-        return self._cursor.execute(queries()[name], params).fetch_arrow_table()
+        return self._cursor.execute(queries()[name], params).to_arrow_table()
 
-    def frame(self, name: str, **params: Any) -> pl.DataFrame:
+    def frame(self, name: str, /, **params: Any) -> pl.DataFrame:
         """The whole result as a Polars frame."""
         return pl.DataFrame(pl.from_arrow(self.arrow(name, **params)))
 
@@ -70,17 +70,22 @@ class Reader:
 class Transaction(Reader):
     """A reader that may also write. Made by `Store.transaction`; commits when that block ends."""
 
-    def execute(self, name: str, **params: Any) -> None:
-        """Run a statement."""
-        self._cursor.execute(queries()[name], params)
+    def execute(self, name: str, /, **params: Any) -> int:
+        """Run a statement. Returns how many rows it wrote or removed."""
+        return _changed(self._cursor.execute(queries()[name], params))
 
-    def load(self, name: str, batch: pa.Table, **params: Any) -> None:
-        """Run a statement that reads the in-memory table `batch`."""
+    def load(self, name: str, batch: pa.Table, /, **params: Any) -> int:
+        """`execute` for a statement that reads the in-memory table `batch`."""
         self._cursor.register("batch", batch)
         try:
-            self._cursor.execute(queries()[name], params)
+            return _changed(self._cursor.execute(queries()[name], params))
         finally:
             self._cursor.unregister("batch")
+
+
+def _changed(cursor: duckdb.DuckDBPyConnection) -> int:
+    row = cursor.fetchone() if cursor.description else None
+    return row[0] if row and isinstance(row[0], int) else 0
 
 
 class Store:
@@ -154,17 +159,17 @@ class Store:
         finally:
             cursor.close()
 
-    def rows(self, name: str, **params: Any) -> list[tuple[Any, ...]]:
+    def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """`Reader.rows` on a cursor of its own."""
         with self.reader() as reader:
             return reader.rows(name, **params)
 
-    def records(self, name: str, **params: Any) -> list[dict[str, Any]]:
+    def records(self, name: str, /, **params: Any) -> list[dict[str, Any]]:
         """`Reader.records` on a cursor of its own."""
         with self.reader() as reader:
             return reader.records(name, **params)
 
-    def frame(self, name: str, **params: Any) -> pl.DataFrame:
+    def frame(self, name: str, /, **params: Any) -> pl.DataFrame:
         """`Reader.frame` on a cursor of its own."""
         with self.reader() as reader:
             return reader.frame(name, **params)

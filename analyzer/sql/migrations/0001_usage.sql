@@ -1,7 +1,30 @@
 -- Usage and what is known of tenants and resources. Times are UTC without zone.
-CREATE TABLE segments (id VARCHAR, drained_at TIMESTAMP, frames BIGINT, samples BIGINT, rows BIGINT);
+
+-- What was drained, written in the same transaction as its rows: a segment counts once.
+-- `newest` is the end of the newest sample or window in the segment.
+CREATE TABLE segments (
+    id VARCHAR, drained_at TIMESTAMP, frames BIGINT, samples BIGINT, rows BIGINT, newest TIMESTAMP
+);
 CREATE TABLE batches (id VARCHAR, seen_at TIMESTAMP);
+
+-- The memory of the drain. A series keeps its number `ix` for ever; `series_sids` says which number
+-- a spool generation means by a sid; `counter_states` is appended to (the highest `seq` of an `ix`
+-- is true) and folded now and then, so that a drain costs what changed and not what is known.
+CREATE TABLE series (
+    ix BIGINT, identity UBIGINT, tenant VARCHAR, resource VARCHAR, family VARCHAR,
+    feeds VARCHAR, kind VARCHAR, bound DOUBLE, histogram VARCHAR
+);
+CREATE TABLE series_sids (generation VARCHAR, sid BIGINT, ix BIGINT);
+CREATE TABLE counter_states (
+    seq BIGINT, ix BIGINT, last_ms BIGINT, last_value BIGINT, start_ms BIGINT
+);
+CREATE TABLE generations (id VARCHAR, first_ms BIGINT, seen_at TIMESTAMP);
+CREATE TABLE watched (resource VARCHAR, since_ms BIGINT);
+
+-- Bounds in seconds of the latency buckets; id 0 is the default grid of `collector.model`.
 CREATE TABLE latency_bounds (id SMALLINT, bounds DOUBLE[]);
+INSERT INTO latency_bounds
+SELECT 0, list_transform(range(-20, 11), lambda k: pow(2.0::DOUBLE, k / 2));
 
 -- One row per (window, resource, tenant, family) after summing; several rows add up.
 CREATE TABLE usage_10s (
@@ -19,7 +42,11 @@ CREATE TABLE usage_1h AS FROM usage_10s WHERE false;
 CREATE TABLE usage_1d AS FROM usage_10s WHERE false;
 
 -- Late or new data marks the minutes, hours and days it touches; the roll-up redoes just those.
+-- `grain` is the table to be redone: 1m, 1h or 1d.
 CREATE TABLE dirty (grain VARCHAR, ts TIMESTAMP);
+-- Up to where a grain was given up (rows before `until` are gone): such windows are added to, never
+-- redone, because what they were made of no longer exists.
+CREATE TABLE retained (grain VARCHAR, until TIMESTAMP);
 CREATE TABLE watermark ("at" TIMESTAMP);
 
 CREATE TABLE tenants (
@@ -29,6 +56,7 @@ CREATE TABLE tenants (
 CREATE TABLE resources (
     id VARCHAR, kind VARCHAR, capacity DOUBLE, parent VARCHAR, created_at TIMESTAMP
 );
+-- History: a row is true from `from_ts` until `to_ts` (null: still).
 CREATE TABLE placements (
     tenant VARCHAR, resource VARCHAR, isolation VARCHAR, from_ts TIMESTAMP, to_ts TIMESTAMP
 );

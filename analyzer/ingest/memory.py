@@ -1,0 +1,135 @@
+"""The drain's memory in the store: read once at start, appended to in every drain's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from analyzer.ingest.book import Grown, SeriesBook
+from analyzer.ingest.bounds import BoundsBook
+from analyzer.ingest.counters import Ints, Memory
+from analyzer.store import Reader, Transaction
+from collector.model import Column, Family, MeterKind, ResourceId, Series, TenantId
+
+_FOLD_AT = 200_000  # appended states, and four times the number of series: then fold
+
+
+@dataclass(slots=True)
+class Generation:
+    """What one spool generation means by a sid (`ix`, -1 unknown); when its first sample was."""
+
+    ix: Grown = field(default_factory=lambda: Grown(np.int64, -1))
+    first_ms: int | None = None
+
+    def put(self, sid: int, ix: int) -> None:
+        while len(self.ix.array) <= sid:
+            self.ix.add(-1)
+        self.ix.array[sid] = ix
+
+
+class DrainMemory:
+    """Everything a drain has to know of earlier ones. Thrown away when a transaction fails."""
+
+    def __init__(self, reader: Reader) -> None:
+        known = dict(reader.rows("latency_bounds"))
+        self.book = SeriesBook(BoundsBook(known))
+        self.generations: dict[str, Generation] = {}
+        self._load_series(reader)
+        self._load_states(reader)
+        for ident, first_ms in reader.rows("generations"):
+            self.generation(ident).first_ms = first_ms
+        for generation, sid, ix in reader.rows("series_sids"):
+            self.generation(generation).put(sid, ix)
+        self._saved_series = len(self.book)
+
+    def generation(self, ident: str) -> Generation:
+        return self.generations.setdefault(ident, Generation())
+
+    def _load_series(self, reader: Reader) -> None:
+        for row in reader.rows("series"):
+            self.book.add(_series(*row), row[1])
+        self.book.settle()
+        since = dict(reader.rows("watched"))
+        for number, resource in enumerate(self.book.resources):
+            self.book.since_ms.array[number] = since.get(resource, self.book.since_ms.array[number])
+
+    def _load_states(self, reader: Reader) -> None:
+        states = reader.arrow("counter_states")
+        ix, last_ms, last, start = (column.to_numpy() for column in states.columns)
+        self.book.remember(ix, Memory(last_ms, last, start))
+        self._appended, self._seq = reader.rows("counter_states_size")[0]
+
+    def save_series(self, tx: Transaction) -> list[Series]:
+        """Write what was declared since the last save, and return it."""
+        fresh = self.book.series[self._saved_series :]
+        if fresh:
+            tx.load("add_series", _series_table(fresh, self._saved_series))
+            self._saved_series = len(self.book)
+        return fresh
+
+    def save_states(self, tx: Transaction, changed: Ints) -> None:
+        """Append what changed, or fold: cost stays linear in what changes."""
+        self._seq += 1
+        if self._appended + len(changed) > _FOLD_AT + 4 * len(self.book):
+            tx.execute("drop_counter_states")
+            changed = np.arange(len(self.book), dtype=np.int64)
+            self._appended = 0
+        if len(changed):
+            tx.load("add_counter_states", _state_table(self.book, changed), seq=self._seq)
+            self._appended += len(changed)
+
+
+def _series(
+    _ix: int,
+    identity: int,
+    tenant: str,
+    resource: str,
+    family: str,
+    feeds: str,
+    kind: str,
+    bound: float | None,
+    histogram: str | None,
+) -> Series:
+    return Series(
+        sid=0,
+        identity=f"{identity:016x}",
+        tenant=TenantId(tenant),
+        resource=ResourceId(resource),
+        family=Family(family),
+        column=Column(feeds),
+        kind=MeterKind(kind),
+        bound=bound,
+        histogram=histogram,
+    )
+
+
+def _series_table(series: Iterable[Series], first: int) -> pa.Table:
+    rows = list(series)
+    return pa.table(
+        {
+            "ix": np.arange(first, first + len(rows), dtype=np.int64),
+            "identity": pa.array([int(s.identity, 16) for s in rows], pa.uint64()),
+            "tenant": pa.array([s.tenant for s in rows], pa.string()),
+            "resource": pa.array([s.resource for s in rows], pa.string()),
+            "family": pa.array([s.family.value for s in rows], pa.string()),
+            "feeds": pa.array([s.column.value for s in rows], pa.string()),
+            "kind": pa.array([s.kind.value for s in rows], pa.string()),
+            "bound": pa.array([s.bound for s in rows], pa.float64()),
+            "histogram": pa.array([s.histogram for s in rows], pa.string()),
+        }
+    )
+
+
+def _state_table(book: SeriesBook, changed: Ints) -> pa.Table:
+    last_ms, last, start_ms = book.memory
+    return pa.table(
+        {
+            "ix": changed,
+            "last_ms": last_ms[changed],
+            "last_value": last[changed],
+            "start_ms": start_ms[changed],
+        }
+    )

@@ -1,0 +1,205 @@
+-- Roll-ups: 10 s -> 1 min -> 1 h -> 1 day. The three differ in nothing but table and width.
+
+-- name: newest
+SELECT max(newest) FROM segments;
+
+-- name: watermark
+SELECT max("at") FROM watermark;
+
+-- name: clear_watermark
+DELETE FROM watermark;
+
+-- name: set_watermark
+INSERT INTO watermark VALUES ($at);
+
+-- name: dirty_windows
+SELECT DISTINCT ts FROM dirty WHERE grain = $grain AND ts <= $until ORDER BY ts;
+
+-- name: mark_windows
+INSERT INTO dirty
+SELECT $grain, unnest($windows::TIMESTAMP[])
+EXCEPT
+SELECT grain, ts FROM dirty;
+
+-- name: clear_dirty
+DELETE FROM dirty WHERE grain = $grain AND ts IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: oldest_dirty
+SELECT min(ts) FROM dirty WHERE grain = $grain;
+
+-- name: retained
+SELECT grain, max(until) FROM retained GROUP BY grain;
+
+-- name: clear_retained
+DELETE FROM retained WHERE grain = $grain;
+
+-- name: set_retained
+INSERT INTO retained VALUES ($grain, $until);
+
+-- name: roll_up_1m
+INSERT INTO usage_1m BY NAME
+WITH found AS (
+    SELECT
+        date_trunc('minute', ts) AS bucket,
+        greatest(60, window_s) AS width,
+        *
+    FROM usage_10s
+    WHERE
+        ts >= $low AND ts < $high
+        AND date_trunc('minute', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
+),
+sums AS (
+    SELECT
+        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family, bounds,
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1'
+    FROM found
+    GROUP BY bucket, width, tenant, resource, family, bounds
+),
+-- Rows of one window add up; windows are averaged, weighted by their length.
+summed AS (
+    SELECT bucket, width, ts, window_s, tenant, resource, family, sum(waiting) AS waiting
+    FROM found
+    WHERE waiting IS NOT NULL
+    GROUP BY ALL
+),
+means AS (
+    SELECT
+        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family,
+        sum(waiting * summed.window_s) / sum(summed.window_s) AS mean
+    FROM summed
+    GROUP BY bucket, width, tenant, resource, family
+)
+-- The mean goes to one row of the window, because rows of a window add up.
+SELECT
+    sums.*,
+    CASE
+        WHEN row_number() OVER (
+            PARTITION BY ts, window_s, tenant, resource, family ORDER BY bounds NULLS FIRST
+        ) = 1 THEN mean
+    END AS waiting
+FROM sums
+LEFT JOIN means USING (ts, window_s, tenant, resource, family);
+
+-- name: clear_1m
+DELETE FROM usage_1m WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: consume_10s
+-- Only for windows whose older rows are gone: what was added to them must not be added again.
+DELETE FROM usage_10s
+WHERE date_trunc('minute', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: roll_up_1h
+INSERT INTO usage_1h BY NAME
+WITH found AS (
+    SELECT
+        date_trunc('hour', ts) AS bucket,
+        greatest(3600, window_s) AS width,
+        *
+    FROM usage_1m
+    WHERE
+        ts >= $low AND ts < $high
+        AND date_trunc('hour', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
+),
+sums AS (
+    SELECT
+        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family, bounds,
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1'
+    FROM found
+    GROUP BY bucket, width, tenant, resource, family, bounds
+),
+-- Rows of one window add up; windows are averaged, weighted by their length.
+summed AS (
+    SELECT bucket, width, ts, window_s, tenant, resource, family, sum(waiting) AS waiting
+    FROM found
+    WHERE waiting IS NOT NULL
+    GROUP BY ALL
+),
+means AS (
+    SELECT
+        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family,
+        sum(waiting * summed.window_s) / sum(summed.window_s) AS mean
+    FROM summed
+    GROUP BY bucket, width, tenant, resource, family
+)
+-- The mean goes to one row of the window, because rows of a window add up.
+SELECT
+    sums.*,
+    CASE
+        WHEN row_number() OVER (
+            PARTITION BY ts, window_s, tenant, resource, family ORDER BY bounds NULLS FIRST
+        ) = 1 THEN mean
+    END AS waiting
+FROM sums
+LEFT JOIN means USING (ts, window_s, tenant, resource, family);
+
+-- name: clear_1h
+DELETE FROM usage_1h WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: consume_1m
+-- Only for windows whose older rows are gone: what was added to them must not be added again.
+DELETE FROM usage_1m
+WHERE date_trunc('hour', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: roll_up_1d
+INSERT INTO usage_1d BY NAME
+WITH found AS (
+    SELECT
+        date_trunc('day', ts) AS bucket,
+        greatest(86400, window_s) AS width,
+        *
+    FROM usage_1h
+    WHERE
+        ts >= $low AND ts < $high
+        AND date_trunc('day', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
+),
+sums AS (
+    SELECT
+        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family, bounds,
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1'
+    FROM found
+    GROUP BY bucket, width, tenant, resource, family, bounds
+),
+-- Rows of one window add up; windows are averaged, weighted by their length.
+summed AS (
+    SELECT bucket, width, ts, window_s, tenant, resource, family, sum(waiting) AS waiting
+    FROM found
+    WHERE waiting IS NOT NULL
+    GROUP BY ALL
+),
+means AS (
+    SELECT
+        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family,
+        sum(waiting * summed.window_s) / sum(summed.window_s) AS mean
+    FROM summed
+    GROUP BY bucket, width, tenant, resource, family
+)
+-- The mean goes to one row of the window, because rows of a window add up.
+SELECT
+    sums.*,
+    CASE
+        WHEN row_number() OVER (
+            PARTITION BY ts, window_s, tenant, resource, family ORDER BY bounds NULLS FIRST
+        ) = 1 THEN mean
+    END AS waiting
+FROM sums
+LEFT JOIN means USING (ts, window_s, tenant, resource, family);
+
+-- name: clear_1d
+DELETE FROM usage_1d WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: consume_1h
+-- Only for windows whose older rows are gone: what was added to them must not be added again.
+DELETE FROM usage_1h
+WHERE date_trunc('day', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: retire_10s
+DELETE FROM usage_10s WHERE ts < $until;
+
+-- name: retire_1m
+DELETE FROM usage_1m WHERE ts < $until;
+
+-- name: retire_1h
+DELETE FROM usage_1h WHERE ts < $until;
+
+-- name: retire_1d
+DELETE FROM usage_1d WHERE ts < $until;
