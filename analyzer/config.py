@@ -13,6 +13,7 @@ from analyzer.flags import FlagPolicy
 from analyzer.model import Isolation
 from analyzer.notify.settings import EndpointSettings, NotifySettings
 from analyzer.rollup import RetentionSettings
+from analyzer.windows import WindowSettings
 from collector.config import Token, is_loopback
 from collector.model import ResourceKind
 
@@ -55,6 +56,7 @@ class AnalyzerSettings:
     endpoints: tuple[EndpointSettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     detect: DetectSettings = DetectSettings()
+    windows: WindowSettings = WindowSettings()
     flags: FlagPolicy = FlagPolicy()
     decisions: DecisionPolicy = DecisionPolicy()
     notify: NotifySettings = NotifySettings()
@@ -91,7 +93,7 @@ class AnalyzerSettings:
     def problems(self) -> list[str]:
         """Everything wrong with these settings, as "key: what, remedy"."""
         found = [*self._own_problems(), *_resource_problems(self.resources)]
-        for room in (self.retention, self.detect, self.flags, self.decisions):
+        for room in (self.retention, self.detect, self.windows, self.flags, self.decisions):
             found += room.problems()
         return [*found, *self.sending().problems(), *self.money().problems()]
 

@@ -6,14 +6,14 @@ Without a token configured everyone may ask everything, and the service binds to
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Sequence
 from urllib.parse import parse_qs, unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from analyzer.api.problems import problem_response
 from collector.config import Token
-from collector.model import Rejection
+from collector.model import Rejected, Rejection
 
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,23 +28,21 @@ class BearerAuth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = self._refusal(scope) if scope["type"] == "http" and self._tokens else None
-        if refused is None:
-            await self._app(scope, receive, send)
-        else:
-            await _answer(send, *refused)
+        answer = self._app if refused is None else problem_response(refused)
+        await answer(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> tuple[Rejection, str] | None:
+    def _refusal(self, scope: Scope) -> Rejected | None:
         if scope["path"] in _OPEN:
             return None
         secret = _bearer(scope)
         if not secret:
-            return Rejection.UNAUTHENTICATED, "send Authorization: Bearer <token>"
+            return _refused(Rejection.UNAUTHENTICATED, "send Authorization: Bearer <token>")
         digest = Token("", secret).digest
         token = next((t for t in self._tokens if hmac.compare_digest(t.digest, digest)), None)
         if token is None:
-            return Rejection.UNAUTHENTICATED, "unknown token: ask an administrator for one"
+            return _refused(Rejection.UNAUTHENTICATED, "unknown token")
         if not may(token, scope["method"], scope["path"], scope["query_string"].decode("latin-1")):
-            return Rejection.FORBIDDEN, f"token {token.name!r} has scope {token.scope}: not enough"
+            return _refused(Rejection.FORBIDDEN, f"token {token.name!r} has scope {token.scope}")
         return None
 
 
@@ -75,20 +73,5 @@ def _bearer(scope: Scope) -> str:
     return ""
 
 
-async def _answer(send: Send, reason: Rejection, detail: str) -> None:
-    body = json.dumps(
-        {
-            "type": f"https://partywall.invalid/problems/{reason.value}",
-            "title": reason.value.replace("-", " "),
-            "status": reason.status,
-            "detail": detail,
-            "id": reason.value,
-            "field": "Authorization",
-            "remedy": detail,
-        }
-    ).encode()
-    headers = [(b"content-type", b"application/problem+json")]
-    if reason is Rejection.UNAUTHENTICATED:
-        headers.append((b"www-authenticate", b'Bearer realm="partywall"'))
-    await send({"type": "http.response.start", "status": reason.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _refused(reason: Rejection, detail: str) -> Rejected:
+    return Rejected(reason, detail, field="Authorization")

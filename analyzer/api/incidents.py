@@ -1,0 +1,340 @@
+"""Incidents and decisions: what is open, the evidence, what people say of it, the policy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from analyzer import journal
+from analyzer.api.evidence import bands
+from analyzer.api.times import parse_range
+from analyzer.api.views import (
+    BlameView,
+    CheckView,
+    DecisionView,
+    HarmView,
+    IncidentDetail,
+    IncidentSummary,
+    RivalView,
+    TimelineEntry,
+)
+from analyzer.explain import explain
+from analyzer.journal import DecisionFilter, IncidentFilter
+from analyzer.lifecycle import Verb
+from analyzer.model import (
+    Blame,
+    Check,
+    Decision,
+    DecisionId,
+    DecisionState,
+    Harm,
+    Incident,
+    IncidentId,
+    IncidentState,
+    Kind,
+    Signal,
+)
+from analyzer.notify.event import Links
+from analyzer.notify.sentence import about
+from analyzer.policy.model import Policy, entries
+from analyzer.policy.render import render
+from analyzer.store import Store
+from collector.model import Rejected, Rejection, ResourceId, TenantId
+
+
+class By(BaseModel):
+    """Who does it."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: str = Field(min_length=1, max_length=100)
+
+
+class Label(By):
+    """A person's verdict."""
+
+    label: Literal["confirmed", "false_alarm"]
+    note: str = Field(default="", max_length=2000)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the registry knows of tenants and the incident's resource."""
+
+    plans: Mapping[str, str]
+    slos_ms: Mapping[str, float]
+    capacity: float | None
+
+
+def asked(
+    clock: Callable[[], datetime],
+) -> Callable[..., IncidentFilter]:
+    """Reads the query of `GET /incidents` into a filter."""
+
+    def read(
+        state: Annotated[list[IncidentState] | None, Query()] = None,
+        kind: Kind | None = None,
+        resource: str | None = None,
+        tenant: str | None = None,
+        since: Annotated[str | None, Query(alias="from")] = None,
+        until: Annotated[str | None, Query(alias="to")] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> IncidentFilter:
+        bounded = since or until
+        start, end = (
+            parse_range(since, until, now=clock(), default=timedelta(days=7))
+            if bounded
+            else (None, None)
+        )
+        return IncidentFilter(
+            states=tuple(state) if state else None,
+            kind=kind,
+            resource=ResourceId(resource) if resource else None,
+            tenant=TenantId(tenant) if tenant else None,
+            since=start,
+            until=end,
+            limit=limit,
+        )
+
+    return read
+
+
+def router(
+    store: Store, clock: Callable[[], datetime], links: Links, touched: Callable[[], None]
+) -> APIRouter:
+    """`/incidents`, `/decisions` and `/policy`. `touched` is called after each change."""
+    routes = APIRouter(tags=["incidents"])
+    reads = asked(clock)
+
+    @routes.get("/incidents")
+    def list_incidents(
+        which: IncidentFilter = Depends(reads),
+    ) -> list[IncidentSummary]:
+        return [summary(incident) for incident in journal.incidents(store, which)]
+
+    @routes.get("/incidents/{incident}")
+    def get_incident(incident: str) -> IncidentDetail:
+        return detail(store, _found(store, incident), now=clock())
+
+    @routes.post("/incidents/{incident}/acknowledge")
+    def acknowledge(incident: str, body: By) -> IncidentSummary:
+        changed = journal.acknowledge(
+            store, IncidentId(incident), by=body.by, now=clock(), links=links
+        )
+        touched()
+        return summary(changed)
+
+    @routes.post("/incidents/{incident}/label")
+    def label(incident: str, body: Label) -> IncidentSummary:
+        changed = journal.label(
+            store, IncidentId(incident), body.label, by=body.by, now=clock(), note=body.note
+        )
+        touched()
+        return summary(changed)
+
+    _decision_routes(routes, store, clock, links, touched)
+    _policy_route(routes, store, clock)
+    return routes
+
+
+def _decision_routes(
+    routes: APIRouter,
+    store: Store,
+    clock: Callable[[], datetime],
+    links: Links,
+    touched: Callable[[], None],
+) -> None:
+    @routes.get("/decisions")
+    def list_decisions(
+        state: Annotated[list[DecisionState] | None, Query()] = None,
+        tenant: str | None = None,
+        resource: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[DecisionView]:
+        which = DecisionFilter(
+            states=tuple(state) if state else None,
+            tenant=TenantId(tenant) if tenant else None,
+            resource=ResourceId(resource) if resource else None,
+            limit=limit,
+        )
+        return [decision_view(found) for found in journal.decisions(store, which)]
+
+    @routes.get("/decisions/{decision}")
+    def get_decision(decision: str) -> DecisionView:
+        found = journal.decision(store, DecisionId(decision))
+        if found is None:
+            raise Rejected(Rejection.NOT_FOUND, f"there is no decision {decision}", field="id")
+        return decision_view(found)
+
+    @routes.post("/decisions/{decision}/{verb}")
+    def change(decision: str, verb: Verb, body: By) -> DecisionView:
+        changed = journal.change_decision(
+            store, DecisionId(decision), verb, by=body.by, now=clock(), links=links
+        )
+        touched()
+        return decision_view(changed)
+
+
+def _policy_route(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
+    @routes.get("/policy", response_class=Response)
+    def policy(request: Request, form: Annotated[str, Query(alias="format")] = "json") -> Response:
+        now = clock()
+        found = policy_at(store, now)
+        etag = f'"{found.version}-{form}"'
+        headers = {"ETag": etag, "Cache-Control": "max-age=5"}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        media_type, text = render(found, form)
+        return Response(text, media_type=media_type, headers=headers)
+
+
+def policy_at(store: Store, now: datetime) -> Policy:
+    """The policy in force; its version is a hash of its entries."""
+    since = (now - timedelta(hours=1)).replace(tzinfo=None)
+    rows = store.rows("policy_costs", since=since)
+    costs = {(tenant, resource): cost for tenant, resource, cost in rows if cost}
+    live = entries(journal.open_decisions(store), costs=costs, now=now)
+    digest = hashlib.sha256(repr(live).encode()).hexdigest()[:16]
+    return Policy(version=digest, at=now, entries=live)
+
+
+def _found(store: Store, incident: str) -> Incident:
+    found = journal.incident(store, IncidentId(incident))
+    if found is None:
+        raise Rejected(Rejection.NOT_FOUND, f"there is no incident {incident}", field="id")
+    return found
+
+
+def summary(incident: Incident) -> IncidentSummary:
+    """One row of a list."""
+    return IncidentSummary(
+        id=incident.id,
+        resource=incident.resource,
+        kind=incident.kind.value,
+        state=incident.state.value,
+        severity=incident.severity,
+        sentence=about(incident),
+        aggressors=[blame.tenant for blame in incident.finding.aggressors],
+        victims=len(incident.finding.victims),
+        confidence=incident.finding.confidence,
+        started_at=incident.started_at,
+        detected_at=incident.detected_at,
+        ended_at=incident.ended_at,
+        acknowledged_by=incident.acknowledged_by,
+        label=incident.label,
+    )
+
+
+def detail(store: Store, incident: Incident, *, now: datetime) -> IncidentDetail:
+    """The whole page: evidence, bands, timeline, sentences, decisions."""
+    finding = incident.finding
+    known = _known(store, incident)
+    decisions = journal.decisions(store, DecisionFilter(incident=incident.id))
+    drawn = bands(store, incident, capacity=known.capacity, now=now)
+    return IncidentDetail(
+        **summary(incident).model_dump(),
+        blames=[_blame(blame, known) for blame in finding.aggressors],
+        harms=[_harm(harm, known) for harm in finding.victims],
+        rivals=[
+            RivalView(tenant=r.tenant, score=r.score, why_not=r.why_not) for r in finding.rivals
+        ],
+        checks=[_check(check) for check in finding.checks],
+        caveats=list(finding.caveats),
+        stretch=finding.stretch,
+        stretch_without=finding.stretch_without,
+        utilisation=finding.utilisation,
+        cost=None,
+        currency=None,
+        clock=drawn.clock.starts,
+        window_s=drawn.clock.step_s,
+        aggressor_bands=drawn.aggressor,
+        victim_bands=drawn.victims,
+        resource_bands=drawn.resource,
+        timeline=[
+            TimelineEntry(at=entry.at, what=entry.what, detail=_said(entry.detail, entry.by))
+            for entry in journal.timeline(store, incident.id)
+        ],
+        explanation=list(explain(incident)),
+        decisions=[decision_view(decision) for decision in decisions],
+    )
+
+
+def _said(detail: str, by: str) -> str:
+    return f"{detail} ({by})" if by and by not in detail else detail
+
+
+def _known(store: Store, incident: Incident) -> Known:
+    names = {blame.tenant for blame in incident.finding.aggressors}
+    names |= {harm.tenant for harm in incident.finding.victims}
+    tenants = store.rows("api_tenants_named", names=sorted(names))
+    capacity = store.rows("api_capacity", resource=incident.resource)
+    return Known(
+        plans={tenant: plan or "" for tenant, plan, _ in tenants},
+        slos_ms={tenant: slo for tenant, _, slo in tenants if slo},
+        capacity=capacity[0][0] if capacity else None,
+    )
+
+
+def _blame(blame: Blame, known: Known) -> BlameView:
+    return BlameView(
+        tenant=blame.tenant,
+        plan=known.plans.get(blame.tenant, ""),
+        contribution=blame.contribution,
+        demand=blame.demand,
+        expected=blame.expected,
+        times_expected=blame.demand / blame.expected if blame.expected > 0 else 0.0,
+        share=blame.share,
+        checks=[_check(check) for check in blame.checks],
+    )
+
+
+def _harm(harm: Harm, known: Known) -> HarmView:
+    slo_ms = known.slos_ms.get(harm.tenant)
+    felt = harm.signal is Signal.LATENCY
+    return HarmView(
+        tenant=harm.tenant,
+        plan=known.plans.get(harm.tenant, ""),
+        signal=harm.signal.value,
+        before_s=harm.before_s,
+        during_s=harm.during_s,
+        without_s=harm.without_s,
+        past_slo=harm.during_s * 1000 > slo_ms if slo_ms is not None and felt else None,
+    )
+
+
+def _check(check: Check) -> CheckView:
+    return CheckView(
+        name=check.name,
+        passed=check.passed,
+        value=check.value,
+        threshold=check.threshold,
+        detail=check.detail,
+    )
+
+
+def decision_view(decision: Decision) -> DecisionView:
+    """A decision as the API shows it."""
+    return DecisionView(
+        id=decision.id,
+        action=decision.action.value,
+        state=decision.state.value,
+        tenant=decision.tenant,
+        resource=decision.resource,
+        incident=decision.incident,
+        reason=decision.reason,
+        created_at=decision.created_at,
+        expires_at=decision.expires_at,
+        limit=decision.limit,
+        limit_low=decision.limit_low,
+        limit_high=decision.limit_high,
+        limit_unit=decision.limit_unit,
+        target=decision.target,
+        mode=decision.mode,
+        decided_by=decision.decided_by,
+        evidence=list(decision.evidence),
+    )

@@ -1,0 +1,113 @@
+"""`/status`: what the global bar needs at a glance. `/healthz`, `/readyz`, `/metrics` for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from analyzer import journal
+from analyzer.api.views import Health
+from analyzer.journal import IncidentFilter
+from analyzer.model import Incident, IncidentState, Kind
+from analyzer.notify.sentence import about
+from analyzer.pulse import Beat, Pulse
+from analyzer.store import Store
+
+SHOWN = (IncidentState.FIRING, IncidentState.FLAPPING)
+
+_WORST = (Kind.NOISY_NEIGHBOUR, Kind.CAPACITY, Kind.DEGRADED, Kind.SELF_INFLICTED)
+
+
+def router(store: Store, clock: Callable[[], datetime], pulse: Pulse) -> APIRouter:
+    """`GET /status`."""
+    routes = APIRouter(tags=["status"])
+
+    @routes.get("/status")
+    def status() -> Health:
+        return health(store, pulse.beat, clock())
+
+    return routes
+
+
+def machine_router(
+    store: Store, clock: Callable[[], datetime], pulse: Pulse, *, cycle_s: float
+) -> APIRouter:
+    """Probes and metrics, outside the versioned API and open without a token."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.get("/readyz")
+    def readyz() -> JSONResponse:
+        reasons = unready(pulse.beat, clock(), cycle_s=cycle_s)
+        status = "ready" if not reasons else "not ready"
+        return JSONResponse({"status": status, "reasons": reasons}, 503 if reasons else 200)
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(pulse.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return routes
+
+
+def unready(beat: Beat, now: datetime, *, cycle_s: float) -> list[str]:
+    """Why no traffic should come here; empty when all is well."""
+    if beat.cycle_at is None:
+        return ["no cycle has finished yet"]
+    reasons = []
+    if beat.failures:
+        reasons.append(f"the last {beat.failures} cycles failed: {beat.error}")
+    late = now - beat.cycle_at
+    if late > timedelta(seconds=max(60.0, 10 * cycle_s)):
+        reasons.append(f"no cycle for {late.total_seconds():.0f} s")
+    return reasons
+
+
+def health(store: Store, beat: Beat, now: datetime) -> Health:
+    """One small answer from counts and the open incidents."""
+    shown = journal.incidents(store, IncidentFilter(states=SHOWN, limit=1000))
+    with store.reader() as reader:
+        tenants, resources = reader.rows("status_counts")[0]
+        pending, failed = reader.rows("status_deliveries")[0]
+        hottest = reader.row("status_hottest", since=_naive(beat.until, now, minutes=2))
+        stale = reader.rows("status_stale", since=_naive(beat.until, now, minutes=3))
+    return Health(
+        version=version("partywall"),
+        data_version=beat.data_version,
+        now=now,
+        newest_window=beat.until,
+        data_age_s=(now - beat.until).total_seconds() if beat.until else None,
+        tenants=tenants,
+        resources=resources,
+        open_incidents=len(shown),
+        affected_tenants=len({h.tenant for i in shown for h in i.finding.victims}),
+        hottest_resource=hottest[0] if hottest else None,
+        hottest_utilisation=hottest[1] if hottest else None,
+        deliveries_pending=pending,
+        deliveries_failed=failed,
+        stale_sources=[resource for (resource,) in stale],
+        longest_calm_s=None,
+        sentence=sentence(shown, beat),
+    )
+
+
+def sentence(shown: list[Incident], beat: Beat) -> str:
+    """Who is hurting whom now, worst first; or that nobody is."""
+    if beat.until is None:
+        return "No data yet: send a first sample to the collector."
+    if not shown:
+        return "Nobody is hurting anybody."
+    worst = min(shown, key=lambda i: (_WORST.index(i.kind), -len(i.finding.victims)))
+    more = f" And {len(shown) - 1} more." if len(shown) > 1 else ""
+    return about(worst) + more
+
+
+def _naive(until: datetime | None, now: datetime, *, minutes: int) -> datetime:
+    return ((until or now) - timedelta(minutes=minutes)).replace(tzinfo=None)

@@ -1,0 +1,184 @@
+"""The analyzer, put together: one store, its rooms, a timetable and the API over them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+
+import duckdb
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+
+from analyzer import registry, rollup
+from analyzer.api import alerts, incidents, money, problems, status, tenants
+from analyzer.api.auth import BearerAuth
+from analyzer.config import AnalyzerSettings
+from analyzer.cycle import Rooms
+from analyzer.ingest import Ingest
+from analyzer.jobs import Job, Timetable, cycle_job, wall_clock
+from analyzer.judgement import Bench, Judge
+from analyzer.notify.endpoints import sync_endpoints
+from analyzer.notify.event import Links
+from analyzer.notify.sender import Sender
+from analyzer.notify.transport import HttpTransport
+from analyzer.pulse import OutboxMetrics, Pulse
+from analyzer.reports.ledger import close_weeks
+from analyzer.store import Store
+from analyzer.windows import Windows
+from collector.model import ResourceId, TenantId
+
+log = logging.getLogger("partywall.analyzer")
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzer:
+    """The parts a running service holds."""
+
+    settings: AnalyzerSettings
+    store: Store
+    rooms: Rooms
+    pulse: Pulse
+    sender: Sender
+    links: Links
+
+    @classmethod
+    def open(cls, settings: AnalyzerSettings, *, clock: Clock = wall_clock) -> Analyzer:
+        """Open the store, register what the configuration names, restore what a crash left."""
+        store = Store.open(settings.database, memory_limit=settings.memory_limit)
+        links = Links(settings.notify.external_url.rstrip("/"))
+        describe(store, settings, clock())
+        sync_endpoints(store, settings.sending(), clock())
+        windows = Windows(store, settings.windows, settings.detect)
+        bench = Bench(settings.detect, settings.flags, settings.decisions, links)
+        rooms = Rooms(
+            store=store,
+            ingest=Ingest(store),
+            judge=Judge(store, windows, bench),
+            spool=settings.spool_directory,
+            retention=settings.retention,
+        )
+        sender = Sender(store, settings.sending(), HttpTransport(settings.sending()))
+        return cls(settings, store, rooms, Pulse(CollectorRegistry()), sender, links)
+
+    def jobs(self) -> list[Job]:
+        """What runs when."""
+        settings, store = self.settings, self.store
+
+        def close(now: datetime) -> object:
+            return close_weeks(
+                store, now=now, settings=settings.money(), directory=settings.report_directory
+            )
+
+        def retain(now: datetime) -> object:
+            return rollup.retain(store, now=now, settings=settings.retention)
+
+        return [
+            cycle_job(self.rooms, self.pulse, settings.cycle_s),
+            Job("deliver", 1.0, self.sender.tick),
+            Job("reports", 60.0, close),
+            Job("retain", 3600.0, retain),
+            Job("checkpoint", 600.0, lambda _: store.checkpoint()),
+        ]
+
+    def close(self) -> None:
+        """Stop sending and release the file."""
+        self.sender.close()
+        self.store.close()
+
+
+def describe(store: Store, settings: AnalyzerSettings, now: datetime) -> None:
+    """Write the `[[resource]]` and `[[tenant]]` tables of the configuration into the registry."""
+    for one in settings.resources:
+        registry.upsert_resource(
+            store,
+            registry.Resource(
+                ResourceId(one.id), one.kind, now, one.capacity or None, one.parent or None
+            ),
+        )
+    for tenant in settings.tenants:
+        ident = TenantId(tenant.id)
+        known = registry.tenant(store, ident) or registry.Tenant(ident, now)
+        registry.upsert_tenant(
+            store,
+            replace(
+                known,
+                name=tenant.name or known.name,
+                plan=tenant.plan or known.plan,
+                isolation=tenant.isolation,
+                pins=tenant.pins,
+                slo_ms=tenant.slo_ms or None,
+            ),
+        )
+        for resource in tenant.resources:
+            registry.place(store, ident, ResourceId(resource), at=now, isolation=tenant.isolation)
+
+
+def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
+    """The HTTP surface over an opened analyzer."""
+    app = FastAPI(
+        title="Partywall analyzer",
+        version=version("partywall"),
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+    )
+    problems.install(app)
+    settings, store, pulse = analyzer.settings, analyzer.store, analyzer.pulse
+    v1 = APIRouter(prefix="/api/v1")
+    v1.include_router(status.router(store, clock, pulse))
+    v1.include_router(tenants.router(store, clock, settings, pulse))
+    v1.include_router(incidents.router(store, clock, analyzer.links, pulse.touched))
+    v1.include_router(alerts.router(store, clock, settings.sending()))
+    v1.include_router(money.router(store, clock, settings.money(), settings.report_directory))
+    app.include_router(v1)
+    app.include_router(status.machine_router(store, clock, pulse, cycle_s=settings.cycle_s))
+    app.add_middleware(BearerAuth, tokens=settings.tokens)
+    return app
+
+
+def build(
+    settings: AnalyzerSettings, *, clock: Clock = wall_clock, scheduled: bool = True
+) -> FastAPI:
+    """The ASGI application; the timetable runs while it does (unless `scheduled` is off).
+
+    Raises duckdb.IOException when another process owns the file.
+    """
+    analyzer = Analyzer.open(settings, clock=clock)
+    analyzer.pulse.registry.register(OutboxMetrics(analyzer.store, clock))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        timetable = Timetable(analyzer.jobs() if scheduled else [], clock=clock)
+        timetable.start()
+        yield
+        timetable.stop()
+        analyzer.close()
+
+    app = api(analyzer, clock)
+    app.router.lifespan_context = lifespan
+    return app
+
+
+def run(settings: AnalyzerSettings) -> None:
+    """Serve until SIGINT or SIGTERM; then finish the cycle and release the file."""
+    if found := settings.problems():
+        raise SystemExit("\n".join(found))
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    host, port = settings.address
+    try:
+        app = build(settings)
+    except duckdb.IOException as owned:
+        raise SystemExit(
+            f"analyzer: cannot open {settings.database}\n"
+            f"why: {str(owned).splitlines()[0]}\n"
+            "fix: stop the analyzer that runs on it, or give this one a data directory of its own"
+        ) from owned
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)
