@@ -30,6 +30,23 @@ class Address:
         return unquote(self.path.rstrip("/").rpartition("/")[2])[:LONGEST]
 
 
+    def link(self, **changes: str) -> str:
+        """This page with some of its variables changed; an empty value takes one away."""
+        return link(*self.path.strip("/").split("/"), **{**self._query(), **changes})
+
+    def _query(self) -> dict[str, str]:
+        given = {
+            "from": "" if self.start == DEFAULT_FROM else self.start,
+            "to": "" if self.end == "now" else self.end,
+            "search": self.search,
+            "var-resource": self.resource,
+            "var-state": self.state,
+            "var-kind": self.kind,
+            "var-week": self.week,
+        }
+        return {key: value for key, value in given.items() if value}
+
+
 def read(path: str | None, query: str | None) -> Address:
     """Unknown keys are ignored and overlong values cut: the address bar is a stranger's input."""
     found = parse_qs((query or "").lstrip("?")[:4000])
@@ -51,6 +68,11 @@ def read(path: str | None, query: str | None) -> Address:
 
 def link(*parts: str, **query: str) -> str:
     """A path of this site: `link("tenants", "a b", **{"from": "now-1h"})`."""
-    path = "/" + "/".join(quote(part, safe=":") for part in parts)
+    path = "/" + "/".join(quote(unquote(part), safe=":") for part in parts)
     kept = {key: value for key, value in query.items() if value}
     return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def quoted(part: str) -> str:
+    """One path segment of the API, whatever the id holds."""
+    return quote(part, safe="")

@@ -71,6 +71,7 @@ def build(
     _router(app)
     for page in pages.PAGES:
         page.register(app, api)
+    app._setup_server()  # Dash does it on the first GET of /, so a first visit elsewhere broke
     server.add_middleware(ops.Headers, policy=_policy(app))
     return Dashboard(server, app, api)
 

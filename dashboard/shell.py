@@ -118,7 +118,7 @@ def _confirm() -> Component:
             html.P(id="ask-plan"),
             dcc.Store(id="ask-path"),
             dmc.TextInput(
-                id="who",
+                id="my-name",
                 label="Your name",
                 description="Written down with what you decide.",
                 value="",
@@ -259,7 +259,7 @@ def _act(app: Dash, api: Client) -> None:
         Input("ask-yes", "n_clicks"),
         State("ask-path", "data"),
         State("ask-plan", "children"),
-        State("who", "value"),
+        State("my-name", "value"),
         State("refresh", "n_clicks"),
         prevent_initial_call=True,
     )

@@ -68,3 +68,11 @@ async def answer(load: Load, ask: Ask, was: str | None, outputs: int) -> tuple[o
         return (next_class(was, PanelState.ERROR), failure_note(error), *unchanged)
     values = filled.values or (no_update,) * outputs
     return (next_class(was, filled.state), filled.note or "", *values)
+
+
+def follow(app: Dash, id_: str, show: Callable[[address.Address], object]) -> None:
+    """Redraw the children of `id_` from the address alone."""
+
+    @app.callback(Output(id_, "children"), Input("url", "search"), State("url", "pathname"))
+    async def redraw(search: str | None, path: str) -> object:
+        return show(address.read(path, search))

@@ -16,6 +16,7 @@
     if (missing(v)) return dash;
     return Math.abs(v) >= 100 ? Math.round(v).toLocaleString('en') : String(Number(v.toPrecision(3)));
   };
+  f.pwChange = function (v) { return missing(v) ? dash : (v < 0 ? '−' : '+') + Math.abs(v * 100).toFixed(0) + ' %'; };
   f.pwMoney = function (v) {
     if (missing(v)) return dash;
     var parts = String(v).split('.');

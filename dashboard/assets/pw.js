@@ -61,6 +61,15 @@
       if (point && point.y) go('/shards?var-resource=' + encodeURIComponent(point.y));
       return none();
     },
+    refreshRows: function () {
+      var grid = document.getElementById('tenants-grid');
+      if (grid && window.dash_ag_grid) {
+        window.dash_ag_grid.getApiAsync('tenants-grid').then(function (api) {
+          if (!api.isDestroyed()) api.refreshInfiniteCache();
+        }).catch(function () { /* the grid left the page */ });
+      }
+      return none();
+    },
     choose: function (value, key) {
       go(address((function () { var one = {}; one[key] = value === 'all' ? '' : value; return one; })()));
       return none();

@@ -22,6 +22,9 @@ THEME = (
     "wrapperBorderRadius:0,browserColorScheme:'inherit'})"
 )
 
+BLOCK = 100
+"""Rows one request of an infinite grid brings."""
+
 Field = str | int | bool | None
 ColumnDef = dict[str, object]
 
@@ -40,6 +43,7 @@ class GridColumn:
     grow: int = 0
     wide_only: bool = False
     help: str = ""
+    money: bool = False
 
 
 def column_def(column: GridColumn) -> ColumnDef:
@@ -51,11 +55,13 @@ def column_def(column: GridColumn) -> ColumnDef:
         "flex": column.grow or 1,
     }
     if column.number:
-        found |= {"type": "rightAligned", "cellClass": "pw-num"}
+        found |= {"type": "rightAligned", "cellClass": "ag-right-aligned-cell pw-num"}
     if column.show:
         found["valueFormatter"] = {"function": f"{column.show}(params.value)"}
     if column.render:
         found["cellRenderer"] = column.render
+    if column.money:  # exact decimal strings, sorted as numbers
+        found["comparator"] = {"function": "pwByNumber"}
     if column.help:
         found["headerTooltip"] = column.help
     if column.wide_only:
@@ -81,7 +87,7 @@ def grid(
         columnDefs=defs,
         rowModelType="infinite" if infinite else "clientSide",
         **({} if infinite else {"rowData": []}),
-        defaultColDef={"resizable": True, "suppressMovable": True, "filter": False},
+        defaultColDef={"resizable": True, "suppressMovable": True, "filter": False, "cellDataType": False},
         dashGridOptions=_options(empty, infinite=infinite),
         style={"height": f"{height}px", "width": "100%"},
         className="pw-grid",
@@ -100,7 +106,7 @@ def _options(empty: str, *, infinite: bool) -> Mapping[str, object]:
     }
     if infinite:
         found |= {
-            "cacheBlockSize": 100,
+            "cacheBlockSize": BLOCK,
             "maxBlocksInCache": 20,
             "maxConcurrentDatasourceRequests": 1,
         }

@@ -9,7 +9,18 @@ from dash.development.base_component import Component
 
 from dashboard.address import Address
 from dashboard.client import Client
-from dashboard.pages import incident, overview
+from dashboard.pages import (
+    alerts,
+    cost,
+    health,
+    incident,
+    incidents,
+    overview,
+    reports,
+    shards,
+    tenant,
+    tenants,
+)
 
 
 class Page(Protocol):
@@ -25,8 +36,15 @@ class Page(Protocol):
 
 LISTS: dict[str, Page] = {
     "": overview,
+    "incidents": incidents,
+    "tenants": tenants,
+    "shards": shards,
+    "cost": cost,
+    "reports": reports,
+    "alerts": alerts,
+    "health": health,
 }
-OBJECTS: dict[str, Page] = {"incidents": incident}
+OBJECTS: dict[str, Page] = {"incidents": incident, "tenants": tenant}
 PAGES: list[Page] = [*LISTS.values(), *OBJECTS.values()]
 
 

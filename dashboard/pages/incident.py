@@ -131,7 +131,7 @@ def _asking(
     api: Client, show: Callable[[IncidentDetail, Ask], Filled]
 ) -> Callable[[Ask], Awaitable[Filled]]:
     async def load(ask: Ask) -> Filled:
-        return show(await api.get(client.INCIDENT, f"/incidents/{ask.at.last}"), ask)
+        return show(await api.get(client.INCIDENT, f"/incidents/{address.quoted(ask.at.last)}"), ask)
 
     return load
 
@@ -284,7 +284,7 @@ def victims(view: IncidentDetail) -> Filled:
 
 def victim_row(harm: HarmView) -> dict[str, object]:
     """Numbers sort, words show: error ratios are percents, the rest are times."""
-    words = wording.percent if harm.signal == "errors" else wording.seconds
+    errors = harm.signal == "errors"
     pairs = {"before": harm.before_s, "during": harm.during_s, "without": harm.without_s}
     told = {None: "none set", True: "broken", False: "kept"}[harm.past_slo]
     return {
@@ -294,7 +294,10 @@ def victim_row(harm: HarmView) -> dict[str, object]:
         "times": harm.during_s / harm.before_s if harm.before_s else None,
         "slo": told,
         **pairs,
-        **{f"{key}_words": words(value) for key, value in pairs.items()},
+        **{
+            f"{key}_words": wording.percent(value, 1) if errors else wording.seconds(value)
+            for key, value in pairs.items()
+        },
     }
 
 

@@ -138,6 +138,10 @@ def _incidents(app: FastAPI, fake: FakeApi) -> None:
 
 
 def _rest(app: FastAPI, fake: FakeApi) -> None:
+    @app.get("/api/v1/resources")
+    async def resources() -> list[views.ResourceView]:
+        return story.resources(fake.story())
+
     @app.get("/api/v1/endpoints")
     async def endpoints() -> list[views.EndpointView]:
         return story_incident.endpoints(fake.story())

@@ -144,6 +144,17 @@ def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.Density
     )
 
 
+def resources(s: Story) -> list[views.ResourceView]:
+    return [
+        views.ResourceView(
+            id=row.resource, kind=row.kind, parent=None, capacity=row.capacity, tenants=row.tenants,
+            utilisation=row.packing,
+            state="noisy_neighbour" if row.resource == "db:shard-3" and not s.calm else "calm",
+        )
+        for row in density(s)
+    ]  # fmt: skip
+
+
 def tenant(s: Story, k: int) -> views.TenantSummary:
     name = s.names[k]
     hurt = not s.calm and name in s.neighbours()

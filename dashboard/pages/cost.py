@@ -1,0 +1,172 @@
+"""What does each tenant cost and earn?"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dash import Dash, Input, Output, State, html
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from analyzer.api.views import CostLine, CostPage
+from dashboard import address, client, wording
+from dashboard.client import Client, ClientError
+from dashboard.components import kpi, table
+from dashboard.components.badge import badge
+from dashboard.components.chips import chips
+from dashboard.components.grid import GridColumn, grid
+from dashboard.components.kpi import Kpi
+from dashboard.components.panel import PanelState, graph, panel
+from dashboard.components.table import Column
+from dashboard.figures import cost
+from dashboard.wiring import Ask, Filled, connect, empty
+
+TITLE = "Cost"
+QUESTION = "What does each tenant cost and earn, to the cent?"
+
+COLUMNS = [
+    GridColumn("tenant", "Tenant", 130, render="PwTenant", grow=2),
+    GridColumn("plan", "Plan", 95, wide_only=True),
+    GridColumn("direct", "Used directly", 110, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn("idle", "Idle share", 100, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn("shared", "Common share", 115, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn("total", "Total", 95, show="pwMoney", number=True, money=True),
+    GridColumn("share", "Of the bill", 100, show="pwPercent", number=True, wide_only=True),
+    GridColumn("revenue", "Earns", 90, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn("margin", "Margin", 95, show="pwMoney", number=True, money=True),
+    GridColumn("change", "Against last week", 135, show="pwChange", number=True, wide_only=True),
+]
+
+
+def layout(_at: address.Address) -> list[Component]:
+    return [
+        html.Div(id="weeks", className="pw-filter pw-w-full"),
+        panel("bill", "Numbers", "", kpi.strip("bill-cards"), wide="pw-w-full pw-w-bare"),
+        panel(
+            "top",
+            "Costliest tenants",
+            "What they used, and their part of idle time and common costs.",
+            graph("top-graph", 480, "Bars of cost a tenant"),
+            height=480,
+            wide="pw-w-7",
+        ),
+        panel(
+            "pools",
+            "Resources",
+            "Each bill is allocated, idle or unattributed; the three add up exactly.",
+            html.Div(id="pools-table"),
+            height=480,
+            wide="pw-w-5",
+        ),
+        panel(
+            "lines",
+            "Every tenant",
+            "Amounts add up to the bill as shown, in its currency.",
+            grid("lines-grid", COLUMNS, height=520, sort="total"),
+            height=520,
+        ),
+    ]
+
+
+def register(app: Dash, api: Client) -> None:
+    async def asked(ask: Ask) -> CostPage:
+        return await api.get(client.COSTS, "/costs", week=ask.at.week)
+
+    async def bill(ask: Ask) -> Filled:
+        page = await asked(ask)
+        return Filled((kpi.kpis(cards(page)),))
+
+    async def top(ask: Ask) -> Filled:
+        page = await asked(ask)
+        if not page.lines:
+            return empty("Nothing is allocated in this week. Prices stand under [[cost.price]].")
+        figure = cost.figure(page.lines, page.currency, ask.scheme)
+        return Filled((figure, {"height": f"{cost.height(len(page.lines))}px"}))
+
+    async def pools(ask: Ask) -> Filled:
+        page = await asked(ask)
+        if not page.resources:
+            return empty("No resource has a price. Set one under [[cost.price]].")
+        return Filled((pools_table(page),))
+
+    async def lines(ask: Ask) -> Filled:
+        page = await asked(ask)
+        if not page.lines:
+            return empty("No tenant has a cost in this week.")
+        return Filled(([row(line) for line in page.lines],), *_coverage(page))
+
+    connect(app, "bill", [("bill-cards", "children")], bill)
+    connect(app, "top", [("top-graph", "figure"), ("top-graph", "style")], top)
+    connect(app, "pools", [("pools-table", "children")], pools)
+    connect(app, "lines", [("lines-grid", "rowData")], lines)
+    _weeks(app, api)
+
+
+def _weeks(app: Dash, api: Client) -> None:
+    @app.callback(
+        Output("weeks", "children"),
+        Input("version", "data"),
+        Input("url", "search"),
+        State("url", "pathname"),
+    )
+    async def weeks(version: str | None, search: str | None, path: str) -> list[Component]:
+        at = address.read(path, search)
+        if version is None:
+            raise PreventUpdate
+        try:
+            page = await api.get(client.COSTS, "/costs", week=at.week)
+        except ClientError:
+            raise PreventUpdate from None
+        return choose_week(page, at)
+
+
+def choose_week(page: CostPage, at: address.Address) -> list[Component]:
+    choices = [(week, week) for week in page.weeks[:12]]
+    download = f"/download/reports/{page.week}"
+    extra = html.Div(
+        [
+            badge(page.status, "warn" if page.status == "estimate" else "calm"),
+            html.Span(f"{page.start:%d %b %H:%M} to {page.end:%d %b %H:%M} {page.zone}, {page.hours} h"),
+            html.A("CSV", href=f"{download}?format=csv"),
+            html.A("Report", href=f"{download}?format=html", target="_blank"),
+        ],
+        className="pw-chips",
+    )
+    return [chips("Week", "var-week", page.week, choices, at), extra]
+
+
+def _coverage(page: CostPage) -> tuple[PanelState, str]:
+    if page.coverage is None or page.coverage > 0.999:
+        return PanelState.READY, ""
+    return PanelState.PARTIAL, f"Usage covers {page.coverage:.1%} of the week's hours; the rest is unattributed."
+
+
+def cards(page: CostPage) -> list[Kpi]:
+    known = [Decimal(line.margin) for line in page.lines if line.margin is not None]
+    losing = sum(margin < 0 for margin in known)
+
+    def money(amount: str) -> str:
+        return wording.money(amount, page.currency)
+
+    return [
+        Kpi("Bill", money(page.bill), f"{page.week}, {page.status}"),
+        Kpi("Allocated", money(page.allocated), f"to {wording.plural(len(page.lines), 'tenant')}"),
+        Kpi("Idle", money(page.idle), "paid for, not used"),
+        Kpi("Unattributed", money(page.unattributed), "nobody could be named"),
+        Kpi("Cost more than they earn", f"{losing:,}", f"of {len(known):,} with a price", "bad" if losing else ""),
+    ]
+
+
+def pools_table(page: CostPage) -> Component:
+    names = ("Resource", "Bill", "Allocated", "Idle", "Unattributed")
+    columns = [Column(name, number=name != "Resource", wide_only=name == "Unattributed") for name in names]
+    rows = [
+        [one.resource, *[wording.money(amount, "") for amount in (one.bill, one.allocated, one.idle, one.unattributed)]]
+        for one in page.resources
+    ]
+    return table.table(columns, rows, "Cost of each resource")
+
+
+def row(line: CostLine) -> dict[str, object]:
+    """Amounts stay the analyzer's decimal strings; the grid sorts them as numbers."""
+    return line.model_dump()

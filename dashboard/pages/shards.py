@@ -1,0 +1,125 @@
+"""Which shared resource is full, and which tenant to move?"""
+
+from __future__ import annotations
+
+import asyncio
+
+from dash import Dash, html
+from dash.development.base_component import Component
+
+from analyzer.api.views import DensityRow
+from dashboard import address, client, wording
+from dashboard.client import Client
+from dashboard.components import kpi
+from dashboard.components.grid import GridColumn, grid
+from dashboard.components.kpi import Kpi
+from dashboard.components.panel import graph, panel
+from dashboard.figures import density
+from dashboard.pages.overview import blamed
+from dashboard.wiring import Ask, Filled, connect, empty
+
+TITLE = "Shards"
+QUESTION = "Which resource is full, who fills it, how long does it last?"
+SOON_DAYS = 14
+
+COLUMNS = [
+    GridColumn("resource", "Resource", 130, grow=2),
+    GridColumn("kind", "Kind", 95, wide_only=True),
+    GridColumn("packing", "Full", 150, render="PwBar", number=True,
+               help="Load at the 95th percentile of the week over capacity"),
+    GridColumn("headroom", "Headroom", 100, show="pwPercent", number=True, wide_only=True),
+    GridColumn("tenants", "Tenants", 90, number=True),
+    GridColumn("active", "Active", 85, number=True, wide_only=True),
+    GridColumn("gain", "Sharing gain", 115, show="pwTimes", number=True, wide_only=True,
+               help="Sum of the tenants' own peaks over the common peak"),
+    GridColumn("effective", "Effective tenants", 130, show="pwNumber", number=True, wide_only=True,
+               help="How many equal tenants would load it as unevenly"),
+    GridColumn("gini", "Inequality", 100, show="pwNumber", number=True, wide_only=True,
+               help="Gini coefficient of the tenants' loads: 0 equal, 1 one takes all"),
+    GridColumn("top", "Largest tenant", 130, render="PwTenant", wide_only=True),
+    GridColumn("top_share", "Its share", 95, show="pwPercent", number=True, wide_only=True),
+    GridColumn("room", "Room for", 95, number=True, show="pwNumber", wide_only=True,
+               help="How many more median tenants fit"),
+    GridColumn("days", "Days to full", 105, number=True, show="pwNumber"),
+]  # fmt: skip
+
+
+def layout(_at: address.Address) -> list[Component]:
+    return [
+        panel("room", "Numbers", "", kpi.strip("room-cards", 4), wide="pw-w-full pw-w-bare pw-w-four"),
+        panel(
+            "bars",
+            "How full the resources are",
+            "Busiest hours of the week as part of capacity, split by the four largest tenants. Orange is held "
+            "responsible now.",
+            graph("bars-graph", 480, "Bars of resource use against capacity"),
+            height=480,
+        ),
+        panel(
+            "packing",
+            "Packing",
+            "The same week in numbers; a dash means that the capacity is not known.",
+            grid("packing-grid", COLUMNS, height=480, sort="packing"),
+            height=480,
+        ),
+    ]
+
+
+def register(app: Dash, api: Client) -> None:
+    async def rows_of(ask: Ask) -> list[DensityRow]:
+        rows = await api.get(client.DENSITY, "/density")
+        return [row for row in rows if ask.at.resource in {"", row.resource}]
+
+    async def room(ask: Ask) -> Filled:
+        return Filled((kpi.kpis(cards(await rows_of(ask))),))
+
+    async def bars(ask: Ask) -> Filled:
+        open_ = api.get(client.INCIDENTS, "/incidents", state="firing", limit=100)
+        rows, incidents = await asyncio.gather(rows_of(ask), open_)
+        known = [row for row in rows if density.fullness(row) is not None]
+        if not known:
+            return empty("No resource has a known capacity. Set one under [[resource]] in the configuration.")
+        style = {"height": f"{density.height(len(known))}px"}
+        return Filled((density.figure(rows, blamed(incidents), ask.scheme), style))
+
+    async def packing(ask: Ask) -> Filled:
+        rows = await rows_of(ask)
+        if not rows:
+            return empty("No resource is known yet. They appear with the first usage of them.")
+        return Filled(([grid_row(row) for row in rows],))
+
+    connect(app, "room", [("room-cards", "children")], room)
+    connect(app, "bars", [("bars-graph", "figure"), ("bars-graph", "style")], bars)
+    connect(app, "packing", [("packing-grid", "rowData")], packing)
+
+
+def cards(rows: list[DensityRow]) -> list[Kpi]:
+    full = density.ranked(rows, 1)
+    above = [row for row in rows if (density.fullness(row) or 0) > density.TARGET]
+    soon = [row for row in rows if row.days_to_full is not None and row.days_to_full < SOON_DAYS]
+    known = [row.room for row in rows if row.room is not None]
+    return [
+        Kpi("Fullest", wording.percent(density.fullness(full[0])) if full else "–",
+            full[0].resource if full else "none known", "bad" if above else ""),
+        Kpi("Above target", f"{len(above):,}", f"of {wording.plural(len(rows), 'resource')}", "bad" if above else ""),
+        Kpi("Full within two weeks", f"{len(soon):,}", wording.names([row.resource for row in soon], 2)),
+        Kpi("Room for", f"{sum(known):,}" if known else "–", "more median tenants in all"),
+    ]  # fmt: skip
+
+
+def grid_row(row: DensityRow) -> dict[str, object]:
+    return {
+        "resource": row.resource,
+        "kind": row.kind,
+        "packing": density.fullness(row),
+        "headroom": row.headroom,
+        "tenants": row.tenants,
+        "active": row.active_tenants,
+        "gain": row.multiplexing_gain,
+        "effective": row.effective_tenants,
+        "gini": row.gini,
+        "top": row.top_tenant,
+        "top_share": row.top_share,
+        "room": row.room,
+        "days": row.days_to_full,
+    }
