@@ -88,6 +88,6 @@ def _hidden(address: Address) -> list[Address]:
     found += address.teredo or ()
     if address in _NAT64:
         found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    if 0 < int(address) >> 32 == 0 and int(address) > 1:
+    if int(address) >> 32 == 0 and int(address) > 1:  # IPv4-compatible, RFC 4291 §2.5.5.1
         found.append(ipaddress.IPv4Address(int(address)))
     return [each for each in found if each is not None]

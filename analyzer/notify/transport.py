@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 import httpcore
@@ -34,7 +35,6 @@ class HttpTransport:
     def __init__(self, settings: NotifySettings, *, guarded: Guard | None = None) -> None:
         self._settings = settings
         self._guard = guarded or guard(settings.allow, settings.ports)
-        self._tls = ssl.create_default_context()
 
     def send(self, message: Message, headers: Mapping[str, str]) -> Answer:
         started = time.monotonic()
@@ -56,7 +56,7 @@ class HttpTransport:
         backend = _GuardedBackend(self._guard, started + settings.total_timeout_s)
         times = {"connect": settings.connect_timeout_s, "read": settings.total_timeout_s}
         with (
-            httpcore.ConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,
+            httpcore.ConnectionPool(ssl_context=_tls(), network_backend=backend) as pool,
             pool.stream(
                 "POST",
                 message.url,
@@ -78,6 +78,12 @@ _FAILURES = (
     httpcore.ConnectionNotAvailable,
     httpcore.ProxyError,
 )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The system's certificates, read once and only when needed."""
+    return ssl.create_default_context()
 
 
 class _GuardedBackend(httpcore.NetworkBackend):

@@ -78,10 +78,11 @@ def receiver(script: Sequence[Any] = ()) -> Iterator[Receiver]:  # noqa: C901
             elif step == "truncated":
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
             elif step == "drip":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
                 end = time.monotonic() + state.hang_s
                 while time.monotonic() < end:
                     try:
-                        self.wfile.write(b"HTTP/1.1 200 OK\r\n"[:1])
+                        self.wfile.write(b"a")
                         self.wfile.flush()
                     except OSError:
                         return
