@@ -42,6 +42,10 @@ class Counters:
                 le = (own[0], ("le", bound), *own[1:])
                 self._grow("partywall_latency_seconds_bucket", le, passed)
 
+    def values(self) -> list[tuple[Labels, float]]:
+        """Every series with its value now."""
+        return list(self._values.items())
+
     def _grow(self, name: str, labels: Labels, by: float) -> None:
         key = (("__name__", name), *labels)
         self._values[key] = self._values.get(key, 0.0) + by

@@ -111,9 +111,10 @@ class Supervisor:
         finally:
             for task in (pump, watch, ended, stopping):
                 task.cancel()
-            with suppress(ProcessLookupError):
-                if process.returncode is None:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
                     process.kill()
+                await process.wait()
 
     async def _end(self, role: str, process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
@@ -170,10 +171,8 @@ async def answers(url: str, within_s: float) -> bool:
     try:
         async with asyncio.timeout(within_s):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-            request = (
-                f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-            )
-            writer.write(request.encode())
+            request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            writer.write(f"{request}Connection: close\r\n\r\n".encode())
             status = (await reader.readline()).split()
             return len(status) > 1 and status[1].isdigit() and int(status[1]) < 500
     except (OSError, TimeoutError):
