@@ -106,7 +106,7 @@ def _currency(code: str) -> list[str]:
 def _zone(name: str) -> list[str]:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         return [f"cost.zone: {name!r} is unknown, use an IANA name such as Europe/Berlin"]
     return []
 

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from analyzer.api import views
+from analyzer.api.money import router
+from analyzer.api.problems import install
+from analyzer.cost.book import costs_so_far
+from analyzer.cost.settings import CostSettings, Plan, Price
+from analyzer.reports import close_weeks
+from analyzer.store import Store
+from tests.analyzer.cost import house
+from tests.analyzer.cost.house import MONDAY, WEEK, Hour, add
+
+TERMS = CostSettings(prices=(Price("db:shard-1", "1"),), plans=(Plan("pro", "30"),))
+NOW = WEEK.end + timedelta(hours=12)
+
+
+class Client:
+    """Asks an app without a socket."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    def get(self, path: str) -> httpx.Response:
+        return asyncio.run(self._get(path))
+
+    async def _get(self, path: str) -> httpx.Response:
+        transport = httpx.ASGITransport(self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://analyzer") as client:
+            return await client.get(path)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = Store.open(None)
+    house.resource(store, "db:shard-1", 1)
+    house.tenant(store, "acme", plan="pro")
+    for monday in (MONDAY, WEEK.end):
+        add(store, [Hour(at, "acme", "db:shard-1", 10**9, 4) for at in range(8)], monday)
+    house.complete_until(store, NOW)
+    close_weeks(store, now=NOW, settings=TERMS, directory=tmp_path_factory.mktemp("reports"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def client(store: Store) -> Client:
+    def clock() -> datetime:
+        return NOW
+
+    app = FastAPI()
+    app.include_router(router(store, clock, TERMS, Path("reports")))
+    install(app)
+    return Client(app)
+
+
+def test_the_running_week_is_an_estimate_that_adds_up(client):
+    page = views.CostPage.model_validate(client.get("/costs").json())
+    assert (page.week, page.status, page.version, page.bill) == (
+        "2026-W48",
+        "estimate",
+        0,
+        "12.0000",
+    )
+    assert (page.allocated, page.idle, page.unattributed) == ("2.2222", "9.7778", "0.0000")
+    assert page.weeks == ["2026-W48", "2026-W47"]
+
+
+def test_a_closed_week_is_the_stored_statement(client):
+    page = views.CostPage.model_validate(client.get("/costs?week=2026-W47").json())
+    assert (page.status, page.version, page.bill) == ("provisional", 1, "168.0000")
+    assert page.lines[0].revenue == "7.0000"
+
+
+def test_the_report_list_names_week_version_and_formats(client):
+    (report,) = [views.ReportView.model_validate(item) for item in client.get("/reports").json()]
+    assert (report.week, report.version, report.total) == ("2026-W47", 1, "168.0000")
+    assert report.formats == ["csv", "html"]
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "start"),
+    [("", "text/html", b"<!doctype"), ("?format=csv", "text/csv", b"record,"),
+     ("?tenant=acme", "text/html", b"<!doctype")],
+)  # fmt: skip
+def test_a_report_comes_with_its_content_type(client, query, kind, start):
+    answer = client.get(f"/reports/2026-W47{query}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(kind)
+    assert answer.content.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/costs?week=today", 400), ("/costs?week=2027-W01", 404), ("/reports/2026-W40", 404),
+     ("/reports/..", 404), ("/reports/2026-W47?format=exe", 400),
+     ("/reports/2026-W47?tenant=globex", 404)],
+)  # fmt: skip
+def test_what_is_not_there_is_a_problem_with_its_status(client, path, status):
+    assert client.get(path).status_code == status
+
+
+def test_density_answers_rows(client):
+    (row,) = [views.DensityRow.model_validate(item) for item in client.get("/density").json()]
+    assert (row.resource, row.active_tenants) == ("db:shard-1", 1)
+
+
+def test_costs_so_far_are_those_of_the_cost_page(client, store):
+    (line,) = client.get("/costs").json()["lines"]
+    cost = costs_so_far(store, NOW, TERMS)["acme"]
+    assert (cost.cost, cost.revenue, cost.margin) == (
+        line["total"],
+        line["revenue"],
+        line["margin"],
+    )
+
+
+def test_without_prices_nobody_has_a_cost(store):
+    assert costs_so_far(store, NOW, CostSettings()) == {}

@@ -1,0 +1,201 @@
+"""Numbers read back out of the files are those of the stored statement; names do no harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+
+from analyzer.cost.settings import CostSettings, Plan, Price
+from analyzer.cost.statement import Statement, sha256, to_json
+from analyzer.reports.csv_file import inert
+from analyzer.reports.document import Document, for_tenant
+from analyzer.reports.files import render
+from analyzer.store import Store
+from collector.model import UNKNOWN_TENANT, TenantId
+from tests.analyzer.cost import house
+from tests.analyzer.cost.house import Hour, add
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "=HYPERLINK(\"http://evil\",\"x\")",
+    "+1+cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "-2+3",
+    "\t=1",
+    "{{ 7*7 }}",
+    "a,b\"c\nd",
+    "../../etc/passwd",
+    "\u202egnp.exe",
+)  # fmt: skip
+
+
+class Tables(HTMLParser):
+    """Cells of every table by its id, row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.tags: set[str] = set()
+        self._rows: list[list[str]] = []
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "table":
+            self._rows = self.tables.setdefault(dict(attrs).get("id") or "", [])
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("td", "th"):
+            self._rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self._rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def statement() -> Iterator[Statement]:
+    store = Store.open(None)
+    for number, name in enumerate(("acme", "globex", *HOSTILE)):
+        house.tenant(store, f"t{number}", title=name, plan="pro" if number % 2 else "")
+        add(store, [Hour(number, f"t{number}", "db:shard-1", 10**9 + number * 37)])
+        add(store, [Hour(number, f"t{number}", "cache:1", 10**7 * number)])
+    add(store, [Hour(3, UNKNOWN_TENANT, "db:shard-1", 10**8)])
+    add(store, [Hour(3, "=cmd", "db:shard-1", 10**8)])
+    house.resource(store, "db:shard-1", 1)
+    terms = CostSettings(
+        currency="EUR",
+        prices=(
+            Price("db:shard-1", "0.4321", idle="proportional"),
+            Price("db:shard-2", "0.1"),
+            Price("cache:1", per_month="73.31", kind="usage"),
+            Price("=evil", per_month="-5", kind="fixed"),
+        ),
+        plans=(Plan("pro", "10"),),
+    )
+    before = {"t0": 1_000, "t1": 80_000_000}
+    yield house.statement(store, terms, before=before)
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def document(statement: Statement) -> Document:
+    return Document(statement, 2, sha256(to_json(statement)), "-3.1200")
+
+
+def parsed(document: Document) -> Tables:
+    tables = Tables()
+    tables.feed(render(document, "html").decode())
+    return tables
+
+
+def test_the_html_shows_the_numbers_of_the_statement(document, statement):
+    tables = parsed(document).tables
+    s, money = statement, statement.money
+    assert tables["proof"][1] == [*map(money, (s.allocated, s.idle, s.unattributed, s.bill))]
+    shown = [row[2:7] for row in tables["tenants"][1:-1]]
+    assert shown == [
+        [
+            *map(money, (t.direct, t.idle, t.shared, t.total)),
+            "–" if t.revenue is None else money(t.revenue),
+        ]
+        for t in s.tenants
+    ]
+    assert [row[2:6] for row in tables["resources"][1:-1]] == [
+        [*map(money, (r.allocated, r.idle, r.unattributed, r.bill))] for r in s.resources
+    ]
+
+
+@pytest.mark.parametrize(("table", "first", "last"), [("resources", 2, 5), ("tenants", 2, 5)])
+def test_tables_add_up_as_shown_in_both_directions(document, statement, table, first, last):
+    rows = parsed(document).tables[table][1:]
+    scale = statement.terms.scale
+    numbers = [[int(cell.replace(".", "")) for cell in row[first : last + 1]] for row in rows]
+    assert all(
+        "." in cell and len(cell.split(".")[1]) == scale for cell in rows[0][first : last + 1]
+    )
+    assert all(sum(row[:-1]) == row[-1] for row in numbers)
+    assert [sum(column) for column in zip(*numbers[:-1], strict=True)] == numbers[-1]
+
+
+def test_the_csv_holds_the_numbers_of_the_statement(document, statement):
+    rows = list(csv.DictReader(io.StringIO(render(document, "csv").decode(), newline="")))
+    s, money = statement, statement.money
+    (whole,) = [row for row in rows if row["record"] == "statement"]
+    assert whole["bill"] == money(s.bill)
+    tenants = [row for row in rows if row["record"] == "tenant"]
+    assert [(row["tenant"], row["total"], row["margin"]) for row in tenants] == [
+        (inert(t.tenant), money(t.total), "" if t.margin is None else money(t.margin))
+        for t in s.tenants
+    ]
+    parts = [row["total"] for row in rows if row["record"] == "part"]
+    assert parts == [money(part.total) for t in s.tenants for part in t.parts]
+
+
+def test_the_first_line_says_period_zone_hours_status_version_and_coverage(document):
+    first = document.headline()
+    for words in (
+        "2026-W47",
+        "Mon 16 Nov 2026 00:00",
+        "UTC",
+        "168 h",
+        "provisional",
+        "version 2",
+        "%",
+    ):
+        assert words in first
+    assert f'<p class="period">{first}'.replace("'", "&#39;") in render(document, "html").decode()
+
+
+def test_hostile_names_are_inert_in_html(document):
+    tables = parsed(document)
+    assert "script" not in tables.tags
+    names = {row[0] for row in tables.tables["tenants"][1:-1]}
+    assert set(HOSTILE) <= names
+
+
+def test_hostile_names_are_inert_in_csv(document):
+    reader = csv.reader(io.StringIO(render(document, "csv").decode(), newline=""))
+    numbers = set("0123456789.")
+    for row in reader:
+        for cell in row:
+            amount = cell.removeprefix("-") and set(cell.removeprefix("-")) <= numbers
+            assert amount or not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize("format_", ["html", "csv"])
+def test_a_tenant_sees_nobody_else_and_no_margin(document, statement, format_):
+    line = next(t for t in statement.tenants if t.tenant == "t1")
+    text = render(for_tenant(document, TenantId("t1")), format_).decode()
+    assert statement.money(line.total) in text
+    assert line.revenue is not None
+    assert line.margin is not None
+    for secret in (line.revenue, line.margin, statement.bill, statement.idle):
+        assert statement.money(secret) not in text
+    for other in statement.tenants:
+        if other.tenant != "t1":
+            assert statement.money(other.total) not in text
+    assert "acme" not in text
+    assert "-3.1200" not in text
+
+
+def test_the_same_document_is_the_same_bytes(document):
+    assert render(document, "html") == render(document, "html")
+    assert render(document, "csv") == render(document, "csv")
+
+
+def test_the_html_needs_nothing_from_elsewhere(document):
+    text = render(document, "html").decode()
+    assert not {"link", "script", "img", "iframe"} & parsed(document).tags
+    assert "url(" not in text
+    assert "src=" not in text
+    assert "<svg" in text
