@@ -138,7 +138,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(alerts.router(store, clock, settings.sending()))
     v1.include_router(money.router(store, clock, settings.money(), settings.report_directory))
     app.include_router(v1)
-    app.include_router(status.machine_router(store, clock, pulse, cycle_s=settings.cycle_s))
+    app.include_router(status.machine_router(clock, pulse, cycle_s=settings.cycle_s))
     app.add_middleware(BearerAuth, tokens=settings.tokens)
     return app
 

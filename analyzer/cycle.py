@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from analyzer import rollup
+from analyzer import rollup, usage
 from analyzer.ingest import Drained, Ingest
 from analyzer.judgement import Judge, Judged
 from analyzer.rollup import RetentionSettings
@@ -52,5 +52,7 @@ def run_cycle(rooms: Rooms, *, now: datetime) -> Cycled:
     drained = rooms.ingest.drain(rooms.spool, now=now)
     rollup.roll_up(rooms.store, now=now, settings=rooms.retention)
     until = rollup.watermark(rooms.store)
+    if until is not None:
+        usage.learn_expected(rooms.store, until=until)
     judged = tuple(rooms.judge.judge(until, now=now)) if until is not None else ()
     return Cycled(drained, until, judged)

@@ -1,4 +1,4 @@
-"""`/status`: what the global bar needs at a glance. `/healthz`, `/readyz`, `/metrics` for machines."""
+"""`/status` for the global bar; `/healthz`, `/readyz` and `/metrics` for machines."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def router(store: Store, clock: Callable[[], datetime], pulse: Pulse) -> APIRout
     return routes
 
 
-def machine_router(
-    store: Store, clock: Callable[[], datetime], pulse: Pulse, *, cycle_s: float
-) -> APIRouter:
+def machine_router(clock: Callable[[], datetime], pulse: Pulse, *, cycle_s: float) -> APIRouter:
     """Probes and metrics, outside the versioned API and open without a token."""
     routes = APIRouter(include_in_schema=False)
 

@@ -1,0 +1,376 @@
+"""Tenants and resources: who is loud, who is hurt, what each one used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import polars as pl
+from fastapi import APIRouter, Query
+
+from analyzer import journal, registry, usage
+from analyzer.api.incidents import summary
+from analyzer.api.status import SHOWN
+from analyzer.api.times import parse_range
+from analyzer.api.views import (
+    Heatmap,
+    PlacementView,
+    ResourceUsage,
+    ResourceView,
+    TenantDetail,
+    TenantIn,
+    TenantPage,
+    TenantSummary,
+    UsagePoint,
+)
+from analyzer.config import AnalyzerSettings
+from analyzer.cost.book import costs_so_far
+from analyzer.journal import IncidentFilter
+from analyzer.model import Incident, Isolation
+from analyzer.pulse import Pulse
+from analyzer.store import Store
+from collector.model import (
+    UNKNOWN_TENANT,
+    Family,
+    Rejected,
+    Rejection,
+    ResourceId,
+    TenantId,
+)
+from collector.tenancy import slug
+
+_SORTS = (
+    "id", "name", "plan", "noise", "share", "p95_s", "error_ratio", "requests_per_s", "cost",
+    "state",
+)  # fmt: skip
+
+
+class Directory:
+    """The tenants as one table, made once per data version and answered from memory."""
+
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], settings: AnalyzerSettings, pulse: Pulse
+    ) -> None:
+        self._store, self._clock, self._pulse = store, clock, pulse
+        self._money = settings.money()
+        self._making = threading.Lock()
+        self._held: tuple[int, pl.DataFrame] | None = None
+
+    def table(self) -> pl.DataFrame:
+        """id, name, plan, isolation, resources, noise, share, p95_s, error_ratio, requests_per_s,
+        cost, margin (decimal strings), cost_sort, state; one row a tenant."""
+        version = self._pulse.beat.data_version
+        with self._making:
+            if self._held is None or self._held[0] != version:
+                self._held = (version, self._made())
+            return self._held[1]
+
+    def _made(self) -> pl.DataFrame:
+        at = self._pulse.beat.until or self._clock()
+        known = registry.tenants(self._store)
+        placed: dict[str, list[str]] = {}
+        for placement in registry.current_placements(self._store):
+            placed.setdefault(placement.tenant, []).append(placement.resource)
+        costs = costs_so_far(self._store, self._clock(), self._money)
+        states = _states(journal.incidents(self._store, IncidentFilter(states=SHOWN, limit=1000)))
+        base = pl.DataFrame(
+            [
+                (
+                    t.id, t.name or t.id, t.plan or "", t.isolation.value, placed.get(t.id, []),
+                    costs[t.id].cost if t.id in costs else None,
+                    costs[t.id].margin if t.id in costs else None,
+                    states.get(t.id, "calm"),
+                )
+                for t in known
+            ],
+            schema={
+                "id": pl.String, "name": pl.String, "plan": pl.String, "isolation": pl.String,
+                "resources": pl.List(pl.String), "cost": pl.String, "margin": pl.String,
+                "state": pl.String,
+            },
+            orient="row",
+        )  # fmt: skip
+        loads = usage.tenants(self._store, at=at, limit=None).frame
+        wanted = ("noise", "share", "p95_s", "error_ratio", "requests_per_s")
+        return base.join(
+            loads.select(pl.col("tenant").alias("id"), *wanted), on="id", how="left"
+        ).with_columns(cost_sort=pl.col("cost").cast(pl.Float64, strict=False))
+
+
+def _states(incidents: list[Incident]) -> dict[str, str]:
+    states = {h.tenant: "hurt" for i in incidents for h in i.finding.victims}
+    states |= {b.tenant: "loud" for i in incidents for b in i.finding.aggressors}
+    return {str(tenant): state for tenant, state in states.items()} | {
+        UNKNOWN_TENANT: "quarantined"
+    }
+
+
+def router(
+    store: Store, clock: Callable[[], datetime], settings: AnalyzerSettings, pulse: Pulse
+) -> APIRouter:
+    """`/tenants`, `/resources`, `/usage`, `/heatmap`."""
+    routes = APIRouter(tags=["tenants"])
+    directory = Directory(store, clock, settings, pulse)
+
+    @routes.get("/tenants")
+    def list_tenants(
+        search: str = "",
+        sort: str = "noise",
+        order: str = "desc",
+        state: str = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        cursor: str = "",
+    ) -> TenantPage:
+        found = _sorted(_filtered(directory.table(), search, state), sort, order)
+        start = _offset(cursor)
+        shown = found.slice(start, limit)
+        after = start + limit
+        return TenantPage(
+            items=[_summary(row) for row in shown.iter_rows(named=True)],
+            total=found.height,
+            next=str(after) if after < found.height else None,
+        )
+
+    @routes.get("/tenants/{tenant}")
+    def get_tenant(
+        tenant: str,
+        since: Annotated[str | None, Query(alias="from")] = None,
+        until: Annotated[str | None, Query(alias="to")] = None,
+    ) -> TenantDetail:
+        start, end = parse_range(since, until, now=clock(), default=timedelta(hours=6))
+        return _detail(store, directory, settings, TenantId(tenant), start, end)
+
+    @routes.post("/tenants", status_code=201)
+    def provision(body: TenantIn) -> TenantSummary:
+        known = _provision(store, body, clock())
+        pulse.touched()
+        return _summary(directory.table().row(by_predicate=pl.col("id") == known, named=True))
+
+    _resource_routes(routes, store, pulse, clock)
+    _usage_routes(routes, store, clock)
+    return routes
+
+
+def _resource_routes(
+    routes: APIRouter, store: Store, pulse: Pulse, clock: Callable[[], datetime]
+) -> None:
+    def views() -> list[ResourceView]:
+        return resource_views(store, pulse.beat.until or clock())
+
+    @routes.get("/resources")
+    def list_resources() -> list[ResourceView]:
+        return views()
+
+    @routes.get("/resources/{resource}")
+    def get_resource(resource: str) -> ResourceView:
+        for view in views():
+            if view.id == resource:
+                return view
+        raise Rejected(Rejection.NOT_FOUND, f"there is no resource {resource}", field="id")
+
+
+def _usage_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
+    @routes.get("/usage")
+    def get_usage(
+        resource: str | None = None,
+        tenant: str | None = None,
+        family: Family | None = None,
+        since: Annotated[str | None, Query(alias="from")] = None,
+        until: Annotated[str | None, Query(alias="to")] = None,
+        step: Annotated[int, Query(ge=10, le=86_400)] = 60,
+    ) -> list[ResourceUsage]:
+        start, end = parse_range(since, until, now=clock(), default=timedelta(hours=1))
+        return usage_views(
+            store,
+            start,
+            end,
+            _step(start, end, step),
+            resource=ResourceId(resource) if resource else None,
+            tenant=TenantId(tenant) if tenant else None,
+            family=family,
+        )
+
+    @routes.get("/heatmap")
+    def get_heatmap(
+        resource: str | None = None,
+        since: Annotated[str | None, Query(alias="from")] = None,
+        until: Annotated[str | None, Query(alias="to")] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 40,
+    ) -> Heatmap:
+        start, end = parse_range(since, until, now=clock(), default=timedelta(hours=1))
+        found = usage.heatmap(
+            store,
+            start=start,
+            end=end,
+            step_s=_step(start, end, 60),
+            limit=limit,
+            resource=ResourceId(resource) if resource else None,
+        )
+        return Heatmap(
+            tenants=list(found.tenants),
+            clock=found.clock,
+            window_s=found.step_s,
+            values=[
+                [None if v != v else round(v, 3) for v in row] for row in found.values.tolist()
+            ],
+            shown=len(found.tenants),
+            of=found.of,
+        )
+
+
+def _step(start: datetime, end: datetime, wished: int) -> int:
+    """A step that keeps a line under 720 points."""
+    span = (end - start).total_seconds()
+    return next((s for s in (wished, 60, 300, 900, 3600) if s >= wished and span / s <= 720), 86400)
+
+
+def _filtered(table: pl.DataFrame, search: str, state: str) -> pl.DataFrame:
+    if state:
+        table = table.filter(pl.col("state") == state)
+    if not search:
+        return table
+    words = pl.concat_str("id", "name", "plan", separator=" ").str.to_lowercase()
+    return table.filter(words.str.contains(search.lower(), literal=True))
+
+
+def _sorted(table: pl.DataFrame, sort: str, order: str) -> pl.DataFrame:
+    if sort not in _SORTS:
+        known = ", ".join(_SORTS)
+        raise Rejected(Rejection.INVALID_FIELD, f"sort must be one of {known}", field="sort")
+    column = "cost_sort" if sort == "cost" else sort
+    return table.sort([column, "id"], descending=[order != "asc", False], nulls_last=True)
+
+
+def _offset(cursor: str) -> int:
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+        raise Rejected(Rejection.INVALID_FIELD, "take cursor from `next`", field="cursor")
+    return int(cursor or 0)
+
+
+def _summary(row: dict[str, object]) -> TenantSummary:
+    noise, share, rate = row["noise"], row["share"], row["requests_per_s"]
+    return TenantSummary.model_validate(
+        {key: row[key] for key in TenantSummary.model_fields if key in row}
+        | {"noise": noise or 0.0, "share": share or 0.0, "requests_per_s": rate or 0.0}
+    )
+
+
+def _detail(
+    store: Store,
+    directory: Directory,
+    settings: AnalyzerSettings,
+    tenant: TenantId,
+    start: datetime,
+    end: datetime,
+) -> TenantDetail:
+    rows = directory.table().filter(pl.col("id") == tenant)
+    known = registry.tenant(store, tenant)
+    if known is None or rows.is_empty():
+        raise Rejected(Rejection.NOT_FOUND, f"there is no tenant {tenant}", field="id")
+    involved = journal.incidents(store, IncidentFilter(tenant=tenant, limit=200))
+    blamed = [i for i in involved if tenant in {b.tenant for b in i.finding.aggressors}]
+    price = settings.money().plan_price(known.plan)
+    return TenantDetail(
+        **_summary(rows.row(0, named=True)).model_dump(),
+        created_at=known.created_at,
+        price=str(price) if price is not None else None,
+        currency=settings.cost.currency,
+        pins=list(known.pins),
+        slo_ms=known.slo_ms,
+        placements=[
+            PlacementView(
+                tenant=p.tenant,
+                resource=p.resource,
+                isolation=p.isolation.value,
+                from_ts=p.from_ts,
+                to_ts=p.to_ts,
+            )
+            for p in registry.placements(store, tenant=tenant)
+        ],
+        usage=usage_views(store, start, end, _step(start, end, 60), tenant=tenant),
+        as_aggressor=[summary(i) for i in blamed],
+        as_victim=[summary(i) for i in involved if i not in blamed],
+    )
+
+
+def usage_views(
+    store: Store,
+    start: datetime,
+    end: datetime,
+    step_s: int,
+    *,
+    resource: ResourceId | None = None,
+    tenant: TenantId | None = None,
+    family: Family | None = None,
+) -> list[ResourceUsage]:
+    """Series of everything that matches, one per (resource, family)."""
+    found = usage.series(
+        store, start=start, end=end, step_s=step_s, resource=resource, tenant=tenant, family=family
+    )
+    fields = list(UsagePoint.model_fields)
+    return [
+        ResourceUsage(
+            resource=one.resource,
+            family=one.family.value,
+            window_s=one.step_s,
+            points=[
+                UsagePoint.model_validate(point)
+                for point in one.points.with_columns(pl.col("ts").dt.replace_time_zone("UTC"))
+                .select(fields)
+                .iter_rows(named=True)
+            ],
+        )
+        for one in found
+    ]
+
+
+def resource_views(store: Store, at: datetime) -> list[ResourceView]:
+    """Every resource with its load over the last minute before `at`."""
+    loads = usage.utilisation(store, start=at - timedelta(seconds=60), end=at, step_s=60)
+    newest = {row["resource"]: row["utilisation"] for row in loads.iter_rows(named=True)}
+    shown = journal.incidents(store, IncidentFilter(states=SHOWN, limit=1000))
+    states = {incident.resource: incident.kind.value for incident in shown}
+    tenants: dict[str, int] = {}
+    for placement in registry.current_placements(store):
+        tenants[placement.resource] = tenants.get(placement.resource, 0) + 1
+    return [
+        ResourceView(
+            id=one.id,
+            kind=one.kind.value,
+            parent=one.parent,
+            capacity=one.capacity,
+            tenants=tenants.get(one.id, 0),
+            utilisation=newest.get(one.id),
+            state=states.get(one.id, "calm"),
+        )
+        for one in registry.resources(store)
+    ]
+
+
+def _provision(store: Store, body: TenantIn, now: datetime) -> TenantId:
+    """Register a tenant and place it; the same again changes nothing."""
+    tenant = TenantId(slug(body.id, field="id"))
+    try:
+        isolation = Isolation(body.isolation)
+    except ValueError as unknown:
+        raise Rejected(
+            Rejection.INVALID_FIELD,
+            "isolation must be shared, schema or database",
+            field="isolation",
+        ) from unknown
+    registry.upsert_tenant(
+        store,
+        registry.Tenant(
+            tenant, now, name=body.name, plan=body.plan, isolation=isolation,
+            pins=tuple(body.pins), slo_ms=body.slo_ms,
+        ),
+    )  # fmt: skip
+    for name in body.resources:
+        resource = ResourceId(slug(name, field="resources"))
+        if registry.resource(store, resource) is None:
+            kind = registry.guess_kind(resource)
+            registry.upsert_resource(store, registry.Resource(resource, kind, now))
+        registry.place(store, tenant, resource, at=now, isolation=isolation)
+    return tenant
