@@ -15,6 +15,7 @@ from analyzer.model import (
     DecisionId,
     DecisionState,
     Incident,
+    IncidentId,
     IncidentState,
     Kind,
     Transition,
@@ -121,7 +122,7 @@ def _withdrawn(transition: Transition, decisions: Sequence[Decision]) -> Iterato
 
 def _aged(
     decision: Decision,
-    awake: Mapping[str, Incident],
+    awake: Mapping[IncidentId, Incident],
     now: datetime,
     policy: DecisionPolicy,
 ) -> Decision:

@@ -18,10 +18,9 @@ def headline(finding: Finding, kind: Kind) -> str:
     if kind is Kind.NOISY_NEIGHBOUR:
         who = _names([b.tenant for b in finding.aggressors])
         return f"{who} slows {hurt} on {where} by {finding.stretch:.1f} times"
-    if kind is Kind.CAPACITY:
-        return f"everyone grew on {where}: {hurt} are {finding.stretch:.1f} times slower than normal"
-    if kind is Kind.DEGRADED:
-        return f"{where} itself is failing: {hurt} are {finding.stretch:.1f} times slower than normal"
+    if kind in (Kind.CAPACITY, Kind.DEGRADED):
+        why = f"everyone grew on {where}" if kind is Kind.CAPACITY else f"{where} itself is failing"
+        return f"{why}: {hurt} are {finding.stretch:.1f} times slower than normal"
     who = _names([b.tenant for b in finding.aggressors])
     return f"{who} is slow on {where} by its own doing; nobody else is hurt"
 

@@ -28,7 +28,7 @@ class WindowSettings:
 
     length_s: int = 5400
     late_s: int = 60
-    learn_every_s: int = 60
+    learn_every_s: int = 300
 
     def problems(self) -> list[str]:
         """Every invalid value at once, as "key: what, remedy"."""
@@ -196,7 +196,7 @@ def add_up(narrow: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def middles(bounds: tuple[float, ...]) -> Floats:
-    """Log of the geometric middle of each bucket, [BUCKETS]; the open one lies √2 past its bound."""
+    """Log of the geometric middle of each bucket, [BUCKETS]; the open one starts at its bound."""
     edges = np.asarray([b for b in bounds if np.isfinite(b)][: BUCKETS - 1], np.float64)
     edges = np.log(np.maximum(edges, 1e-6))
     below = np.concatenate([[edges[0] - np.log(2.0)], edges[:-1]])

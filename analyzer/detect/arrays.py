@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,8 @@ from collector.model import ResourceId, ResourceKind, TenantId
 if TYPE_CHECKING:
     from analyzer.detect.normal import Normal
 
-Floats = npt.NDArray[np.floating]
-Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[Any]
+Bools = npt.NDArray[Any]
 Stamps = npt.NDArray[np.datetime64]
 
 
@@ -56,9 +56,16 @@ MEASURES = (
 
 def trailing_sum(values: Floats, span: int) -> Floats:
     """Sums over the last `span` windows along the last axis; early windows sum what there is."""
-    padded = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], -1)
-    low = np.maximum(np.arange(values.shape[-1]) + 1 - span, 0)
-    return padded[..., 1:] - padded[..., low]  # type: ignore[no-any-return]
+    total: Floats = np.array(values, dtype=np.float64)
+    for lag in range(1, min(span, values.shape[-1])):
+        total[..., lag:] += values[..., :-lag]
+    return total
+
+
+def zeroed(values: Floats) -> Floats:
+    """Unknown counts as nothing."""
+    known: Floats = np.where(np.isnan(values), 0.0, values)
+    return known
 
 
 def quantiles(values: Floats, qs: tuple[float, ...]) -> list[Floats]:
@@ -83,4 +90,5 @@ def weighted_median(values: Floats, weights: Floats) -> Floats:
     total = heights[-1]
     at = np.argmax(heights >= total / 2.0, axis=0)
     middle = np.take_along_axis(ranked, at[None], axis=0)[0]
-    return np.where(total > 0, middle, 1.0)
+    answer: Floats = np.where(total > 0, middle, 1.0)
+    return answer

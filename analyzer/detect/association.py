@@ -20,7 +20,7 @@ def association(surge: Floats, harm: Floats) -> tuple[float, float]:
     compared with zero (their normal) instead of their own mean.
     """
     up, pain = np.maximum(surge, 0.0), np.maximum(harm, 0.0)
-    calm = np.count_nonzero(pain < 0.5 * pain.max(initial=0.0)) >= pain.size // 4
+    calm = int(np.count_nonzero(pain < 0.5 * pain.max(initial=0.0))) >= pain.size // 4
     leads = max(_agreement(up, pain, lag, centred=calm) for lag in (0, 1))
     follows = max(_agreement(up, pain, -lag, centred=calm) for lag in LAGS_AFTER)
     return leads, follows - leads

@@ -21,7 +21,7 @@ def common_cost(cost: Floats, work: Work, normal: Normal) -> tuple[Floats, Float
     """(rise of the cost per operation shared by most, never below 1; the same unclipped)."""
     ratio = cost / normal.cost[:, None]
     active = work.operations >= 1
-    weight = np.where(active & (work.busy_known[:, None] > 0), np.sqrt(normal.demand)[:, None], 0.0)
+    weight = np.where(active & work.busy_known[:, None], np.sqrt(normal.demand)[:, None], 0.0)
     middle = weighted_median(ratio, weight)
     return np.maximum(middle, 1.0), middle
 

@@ -9,7 +9,7 @@ from analyzer.detect.suspects import Suspect
 from analyzer.model import Kind
 
 BLAME = (-3.2, 0.25, 2.0, 2.2, 1.2, 1.0)
-"""Intercept and weights of: surge (z up to 8), relief, association, breadth, explained (up to 1)."""
+"""Intercept, then weights of surge (z up to 8), relief, association, breadth, explained."""
 
 
 def of_blame(scene: Scene, suspect: Suspect) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.detect.arrays import Floats, ResourceWindows, trailing_sum
+from analyzer.detect.arrays import Bools, Floats, ResourceWindows, trailing_sum, zeroed
 
 PRIOR_OPERATIONS = 5.0
 """Weight of a tenant's long-run cost per operation against what the last windows show."""
@@ -32,63 +32,75 @@ class Work:
     served: Floats
     volume: Floats
     felt: Floats
-    lost: Floats
-    busy_known: Floats
+    lost: Bools
+    busy_known: Bools
 
 
 def measure(windows: ResourceWindows, start: int, span: int) -> Work:
     """Work of the windows from `start` on, each smoothed over the `span` windows up to it."""
     cut = slice(max(start - span + 1, 0), None)
     keep = slice(min(start, span - 1), None)
-    lost = np.isnan(windows.arrived[:, cut]).all(axis=0) & np.isnan(windows.count[:, cut]).all(0)
-    carry = _carry(lost)
-    count, arrived = windows.count[:, cut][:, carry], windows.arrived[:, cut][:, carry]
-    finished = np.nan_to_num(np.where(np.isnan(count), arrived, count))
-    begun = np.nan_to_num(np.where(np.isnan(arrived), count, arrived))
-    busy = windows.busy_s[:, cut][:, carry]
-    log_latency = _felt(windows, cut, carry, finished, busy)
-    timed = np.where(np.isnan(log_latency), 0.0, finished)
+    seen = _Raw(windows, cut)
+    timed = np.where(np.isnan(seen.log_latency), 0.0, seen.finished)
     timed_span = trailing_sum(timed, span)
-    logs = trailing_sum(timed * np.nan_to_num(log_latency), span)
-    seconds = span * windows.window_s
-    length = np.minimum(np.arange(count.shape[1]) + 1, span) / span * seconds
+    logs = trailing_sum(timed * zeroed(seen.log_latency), span)
+    length = np.minimum(np.arange(seen.lost.size) + 1, span) * windows.window_s
+    operations = trailing_sum(seen.finished, span)
 
     def rate(values: Floats) -> Floats:
-        return (trailing_sum(np.nan_to_num(values), span) / length)[:, keep]
+        smooth: Floats = trailing_sum(zeroed(values), span) / length
+        return smooth[:, keep]
 
-    operations = trailing_sum(finished, span)
     with np.errstate(invalid="ignore", divide="ignore"):
         felt = np.where(timed_span > 0, logs / timed_span, np.nan)
     return Work(
-        arrivals=rate(begun),
-        finished=rate(finished),
+        arrivals=rate(seen.begun),
+        finished=(operations / length)[:, keep],
         operations=operations[:, keep],
-        errors=rate(windows.errors[:, cut][:, carry]),
-        served=rate(busy),
-        volume=rate(windows.volume[:, cut][:, carry]),
+        errors=rate(seen.errors),
+        served=rate(seen.busy),
+        volume=rate(seen.volume),
         felt=felt[:, keep],
-        lost=lost[keep].astype(np.float64),
-        busy_known=(~np.isnan(windows.busy_s)).any(axis=1).astype(np.float64),
+        lost=seen.lost[keep],
+        busy_known=seen.busy_known,
     )
 
 
-def _carry(lost: Floats) -> Floats:
+class _Raw:
+    """The windows of a cut with lost ones replaced by the last that came."""
+
+    def __init__(self, windows: ResourceWindows, cut: slice) -> None:
+        self.lost: Bools = np.isnan(windows.arrived[:, cut]).all(axis=0)
+        self.lost &= np.isnan(windows.count[:, cut]).all(axis=0)
+        at = _carry(self.lost) if self.lost.any() else None
+
+        def taken(values: Floats) -> Floats:
+            return values[:, cut] if at is None else values[:, cut][:, at]
+
+        count, arrived = taken(windows.count), taken(windows.arrived)
+        self.finished = zeroed(np.where(np.isnan(count), arrived, count))
+        self.begun = zeroed(np.where(np.isnan(arrived), count, arrived))
+        self.busy, self.errors = taken(windows.busy_s), taken(windows.errors)
+        self.volume = taken(windows.volume)
+        # A window without traffic shows no server time either: any known one in the ring counts.
+        self.busy_known: Bools = (~np.isnan(windows.busy_s)).any(axis=1)
+        self.log_latency = taken(windows.log_latency)
+        if np.isnan(self.log_latency).all():
+            self.log_latency = _waited(taken(windows.wait_s), self.busy, self.finished)
+
+
+def _carry(lost: Bools) -> Floats:
     """Index of the newest window with data at or before each window."""
-    at = np.where(lost, 0, np.arange(lost.size))
-    return np.maximum.accumulate(at)
+    at: Floats = np.maximum.accumulate(np.where(lost, 0, np.arange(lost.size)))
+    return at
 
 
-def _felt(
-    windows: ResourceWindows, cut: slice, carry: Floats, finished: Floats, busy: Floats
-) -> Floats:
-    """Felt log latency; where none is sent but waits are (queues), log of wait plus work."""
-    latency = windows.log_latency[:, cut][:, carry]
-    wait = windows.wait_s[:, cut][:, carry]
-    if not np.isnan(latency).all():
-        return latency
+def _waited(wait: Floats, busy: Floats, finished: Floats) -> Floats:
+    """Queues that send waits and no latency: log of wait plus work per operation."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        each = (wait + np.nan_to_num(busy)) / finished
-        return np.where(finished > 0, np.log(np.maximum(each, 1e-6)), np.nan)
+        each = (wait + zeroed(busy)) / finished
+        felt: Floats = np.where(finished > 0, np.log(np.maximum(each, 1e-6)), np.nan)
+    return felt
 
 
 def cost_per_operation(work: Work, usual: Floats, seconds: float) -> Floats:
@@ -96,11 +108,12 @@ def cost_per_operation(work: Work, usual: Floats, seconds: float) -> Floats:
     done = work.finished * seconds
     spent = work.served * seconds
     shrunk = (spent + PRIOR_OPERATIONS * usual[:, None]) / (done + PRIOR_OPERATIONS)
-    return np.where(work.busy_known[:, None] > 0, shrunk, usual[:, None])
+    cost: Floats = np.where(work.busy_known[:, None], shrunk, usual[:, None])
+    return cost
 
 
 def offered(work: Work, cost: Floats) -> Floats:
-    """Offered demand in busy seconds per second: served work, or arrivals times cost if more."""
-    return np.maximum(
-        np.where(work.busy_known[:, None] > 0, work.served, 0.0), work.arrivals * cost
-    )
+    """Busy seconds per second: served work, or arrivals times cost if that is more."""
+    served = np.where(work.busy_known[:, None], work.served, 0.0)
+    demand: Floats = np.maximum(served, work.arrivals * cost)
+    return demand

@@ -19,18 +19,20 @@ GRID = np.exp(np.linspace(np.log(0.5), np.log(4.0), 28))
 """Capacities tried, as multiples of the prior."""
 
 
-def backlog(demand: Floats, capacity: Floats, window_s: float) -> Floats:
+def backlog(demand: Floats, capacity: Floats | float, window_s: float) -> Floats:
     """Unserved work in busy seconds at the end of each window (last axis)."""
     level = np.cumsum((demand - capacity) * window_s, axis=-1)
-    return level - np.minimum(np.minimum.accumulate(level, axis=-1), 0.0)
+    unserved: Floats = level - np.minimum(np.minimum.accumulate(level, axis=-1), 0.0)
+    return unserved
 
 
-def log_stretch(demand: Floats, capacity: Floats, job_s: float, window_s: float) -> Floats:
+def log_stretch(demand: Floats, capacity: Floats | float, job_s: float, window_s: float) -> Floats:
     """Log of the mean stretch along the last axis. `capacity` broadcasts against `demand`."""
     rho = np.minimum(demand / capacity, NEARLY_FULL)
     waiting = rho ** (np.sqrt(2.0 * (capacity + 1.0)) - 1.0)
     queued = backlog(demand, capacity, window_s) / (capacity * max(job_s, 1e-4))
-    return np.log1p(waiting / (capacity * (1.0 - rho)) + queued)
+    logs: Floats = np.log1p(waiting / (capacity * (1.0 - rho)) + queued)
+    return logs
 
 
 def fit_capacity(
@@ -50,7 +52,7 @@ def fit_capacity(
     [windows]. `prior` is the capacity believed so far and `doubt` the standard deviation of its
     logarithm; `floor` is work the resource has been seen to serve, so no answer lies below it.
     """
-    grid = np.unique(np.maximum(prior * GRID, floor))[:, None]
+    grid: Floats = np.unique(np.maximum(prior * GRID, floor))[:, None]
     usual = log_stretch(np.median(base)[None, None], grid, job_s, window_s)
     modelled = log_stretch(demand[None], grid, job_s, window_s) - usual
     miss = np.abs(modelled - slowdown[None])

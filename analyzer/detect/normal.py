@@ -59,7 +59,7 @@ def learn(windows: ResourceWindows, settings: DetectSettings) -> Normal | None:
 
 def _training(windows: ResourceWindows, work: Work, settings: DetectSettings) -> Bools:
     """Windows with data, not poisoned by an incident, and older than the guard."""
-    allowed = work.lost == 0
+    allowed = ~work.lost
     if windows.trains is not None:
         allowed &= windows.trains
     allowed[: settings.smooth - 1] = False
@@ -72,10 +72,10 @@ def _usual_cost(work: Work, usable: Bools) -> Floats:
     """Long-run busy seconds per operation; without server time, the time felt in calm hours."""
     spent = work.served[:, usable].sum(axis=1)
     done = work.finished[:, usable].sum(axis=1)
-    pooled = spent.sum() / max(done[work.busy_known > 0].sum(), 1e-9)
+    pooled = spent.sum() / max(done[work.busy_known].sum(), 1e-9)
     felt = np.exp(np.nan_to_num(quantiles(work.felt[:, usable], (0.25,))[0], nan=np.log(0.01)))
     measured = (spent + 1e-3 * pooled) / (done + 1e-3)
-    return np.maximum(np.where(work.busy_known > 0, measured, felt), 1e-7)
+    return np.maximum(np.where(work.busy_known, measured, felt), 1e-7)
 
 
 def _summarise(
@@ -112,7 +112,8 @@ def _summarise(
 
 def _centre(values: Floats) -> Floats:
     """Median, or half the mean where that is more: sparse tenants have a median of nothing."""
-    return np.maximum(np.median(values, axis=1), 0.5 * np.mean(values, axis=1))
+    centre: Floats = np.maximum(np.median(values, axis=1), 0.5 * np.mean(values, axis=1))
+    return centre
 
 
 def _spread(values: Floats, centre: Floats, floor: float) -> Floats:
@@ -136,7 +137,8 @@ def pooled_slowdown(felt: Floats, operations: Floats, usual: Floats) -> Floats:
     """Mean log inflation of all tenants per window, weighted by operations up to 30 each."""
     rise = np.clip(np.nan_to_num(felt - usual[:, None]), -0.3, 3.0)
     weight = np.where(np.isnan(felt) | np.isnan(usual)[:, None], 0.0, np.minimum(operations, 30.0))
-    return (weight * rise).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+    pooled: Floats = (weight * rise).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+    return pooled
 
 
 def _with_capacity(

@@ -72,7 +72,6 @@ def relieve(scene: Scene, suspects: Indices) -> Relief:
 
 def _stretch(scene: Scene, cases: Floats) -> Floats:
     """Log stretch now (mean of the smoothing span) of each case of total demand."""
-    logs = log_stretch(
-        cases, np.float64(scene.capacity), scene.normal.job_s, scene.windows.window_s
-    )
-    return logs[:, -scene.settings.smooth :].mean(axis=1)  # type: ignore[no-any-return]
+    logs = log_stretch(cases, scene.capacity, scene.normal.job_s, scene.windows.window_s)
+    now: Floats = logs[:, -scene.settings.smooth :].mean(axis=1)
+    return now

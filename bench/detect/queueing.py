@@ -12,7 +12,6 @@ from heapq import heappop, heappush, heapreplace
 
 import numpy as np
 
-
 MOST_LOST = 2.5
 """A collapsing resource keeps at least this part (one over it) of its efficiency."""
 

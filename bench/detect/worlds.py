@@ -14,19 +14,17 @@ import numpy as np
 
 from bench.detect.queueing import Server, serve
 
-HOUR = 3600
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How a world is drawn."""
 
     tenants: int = 40
-    seconds: int = 2 * HOUR
+    seconds: int = 5400
     load: tuple[float, float] = (0.35, 0.6)
     cores: tuple[float, ...] = (2, 4, 8)
-    job_s: tuple[float, float] = (0.02, 0.08)
-    rate_cap: float = 90.0
+    job_s: tuple[float, float] = (0.04, 0.15)
+    rate_cap: float = 60.0
     traces: str = ""  # "", "A" (bursty) or "B" (burstier): real clients
 
 
@@ -68,8 +66,14 @@ class Ran:
 
 
 def run(world: World, without: Iterable[int] = ()) -> Ran:
-    """Simulate the world, leaving out the excess of the tenants `without`."""
+    """Simulate the world, leaving out the excess of the tenants `without`.
+
+    The excess of a tenant without a script is what it sends above its own median rate.
+    """
+    left = [i for i in without if i not in world.script]
     gone = np.isin(world.who, list(without)) & world.excess
+    for i in left:
+        gone |= _above_median(world, i)
     index = np.nonzero(~gone)[0]
     size = world.size[index].copy()
     if world.misses:
@@ -80,6 +84,17 @@ def run(world: World, without: Iterable[int] = ()) -> Ran:
         felt = felt + world.lock[index]
         done = done + world.lock[index]
     return Ran(index, done, felt, np.where(felt > 0, size, 0.0))
+
+
+def _above_median(world: World, i: int) -> np.ndarray:
+    """Every operation of a 10 s step past the tenant's median number."""
+    mine = np.nonzero(world.who == i)[0]
+    step = (world.at[mine] // 10).astype(int)
+    counts = np.bincount(step, minlength=world.shape.seconds // 10)
+    rank = np.arange(mine.size) - np.searchsorted(step, step)
+    gone = np.zeros(world.who.size, bool)
+    gone[mine[rank >= max(np.median(counts), 1)]] = True
+    return gone
 
 
 def _cache_pressure(world: World, index: np.ndarray) -> np.ndarray:
@@ -119,7 +134,7 @@ class Draw:
         load = (pattern.mean(axis=1) * self.cost).sum()
         self.rates = pattern * (target * cores / load)
         self.usual = self.rates.mean(axis=1)
-        self.begin = float(rng.uniform(0.55, 0.7) * shape.seconds)
+        self.begin = float(rng.uniform(0.5, 0.65) * shape.seconds)
         self.end = self.begin + float(rng.uniform(420, 900))
         self.speed = np.ones(shape.seconds + 1)
         self.cost_factor = np.ones(shape.seconds + 1)

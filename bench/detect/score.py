@@ -1,0 +1,139 @@
+"""From runs to the table: precision, recall, F1, time to detect, calibration, counterfactual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analyzer.model import Kind
+from bench.detect.families import world_of
+from bench.detect.judged import judge_all
+from bench.detect.observe import observe
+from bench.detect.rivals import rival_blames
+from bench.detect.truth import Truth, harmful, truth_of
+from bench.detect.worlds import Ran, Shape, World, run
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """One blame of one run: was it right by the script, by re-simulation, how sure, how late."""
+
+    family: str
+    tenant: int
+    right: bool
+    harmful: bool
+    confidence: float
+    delay: float
+
+
+@dataclass(slots=True)
+class Row:
+    """One run judged."""
+
+    family: str
+    seed: int
+    truth: Truth
+    want: str
+    kinds: tuple[str, ...]
+    blames: list[Blamed]
+    tenant_weeks: float
+    without: float = float("nan")
+    rivals: dict[tuple[str, float], tuple[int, int, int]] = field(default_factory=dict)
+
+
+def judge_run(family: str, seed: int, shape: Shape, *, rivals: bool = True) -> Row:
+    """Simulate, observe, judge and compare with the truth."""
+    world = world_of(family, seed, shape)
+    ran = run(world)
+    truth = truth_of(world, ran)
+    windows = observe(world, ran)
+    judged = judge_all(windows)
+    first = windows.ts[0].astype("datetime64[us]").item()
+    blames, without, kinds = [], float("nan"), []
+    for incident in judged.incidents:
+        kinds.append(str(incident.kind))
+        if incident.kind is not Kind.NOISY_NEIGHBOUR or incident.detected_at is None:
+            continue
+        late = (incident.detected_at.replace(tzinfo=None) - first).total_seconds() - truth.onset
+        if incident.finding.stretch_without is not None:
+            without = float(np.log(incident.finding.stretch_without))
+        for blame in incident.finding.aggressors:
+            i = int(blame.tenant[1:])
+            right = i in truth.aggressors
+            does = right or _does_harm(world, ran, i)
+            blames.append(Blamed(family, i, right, does, incident.finding.confidence, late))
+    weeks = shape.tenants * shape.seconds / (7 * 86400)
+    want = str(Kind.NOISY_NEIGHBOUR) if truth.aggressors else world.kind
+    if want == Kind.NOISY_NEIGHBOUR and not truth.aggressors:
+        want = ""
+    row = Row(family, seed, truth, want, tuple(kinds), _once(blames), weeks, without)
+    if rivals:
+        for rule, found in rival_blames(windows, int(world.begin // 10)).items():
+            hits = len(set(found) & set(truth.aggressors))
+            row.rivals[rule] = (hits, len(found) - hits, len(truth.aggressors) - hits)
+    return row
+
+
+def _once(blames: list[Blamed]) -> list[Blamed]:
+    kept: dict[int, Blamed] = {}
+    for blame in blames:
+        kept.setdefault(blame.tenant, blame)
+    return list(kept.values())
+
+
+def _does_harm(world: World, ran: Ran, i: int) -> bool:
+    return harmful(world, ran, i)
+
+
+def f1(right: int, wrong: int, missed: int) -> tuple[float, float, float]:
+    """(precision, recall, F1); no blame and nothing to blame is perfect."""
+    precision = right / (right + wrong) if right + wrong else 1.0
+    recall = right / (right + missed) if right + missed else 1.0
+    return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+def counts(rows: Sequence[Row], *, simulated: bool = False) -> tuple[int, int, int]:
+    """(right, wrong, missed) blames; `simulated` forgives blames whose removal truly helps."""
+    right = sum(b.right for r in rows for b in r.blames)
+    wrong = sum(not (b.harmful if simulated else b.right) for r in rows for b in r.blames)
+    return right, wrong, sum(len(r.truth.aggressors) for r in rows) - right
+
+
+def delays(rows: Sequence[Row]) -> tuple[float, float]:
+    """Median and 90th percentile of seconds from harm to detection of right blames."""
+    late = [b.delay for r in rows for b in r.blames if b.right and np.isfinite(b.delay)]
+    return (float(np.median(late)), float(np.quantile(late, 0.9))) if late else (np.nan, np.nan)
+
+
+def told_apart(rows: Sequence[Row]) -> tuple[int, int]:
+    """(right, of): runs of everyone growing or the resource failing, named so and nobody blamed."""
+    asked = [r for r in rows if r.want in (Kind.CAPACITY, Kind.DEGRADED)]
+    shared = {str(Kind.CAPACITY), str(Kind.DEGRADED), str(Kind.NOISY_NEIGHBOUR)}
+    return sum({k for k in r.kinds if k in shared} == {r.want} for r in asked), len(asked)
+
+
+def counterfactual(rows: Sequence[Row]) -> tuple[float, float]:
+    """Median and 90th percentile of |ln error| of the others' slowdown without the excess."""
+    miss = [
+        abs(r.without - r.truth.without)
+        for r in rows
+        if r.truth.aggressors and np.isfinite(r.without) and np.isfinite(r.truth.without)
+    ]
+    return (float(np.median(miss)), float(np.quantile(miss, 0.9))) if miss else (np.nan, np.nan)
+
+
+def calibration(rows: Sequence[Row], bins: int = 5) -> tuple[float, float]:
+    """(expected calibration error, Brier score) of the confidence of blames."""
+    sure = np.array([b.confidence for r in rows for b in r.blames])
+    right = np.array([b.harmful for r in rows for b in r.blames], float)
+    if not sure.size:
+        return float("nan"), float("nan")
+    place = np.minimum((sure * bins).astype(int), bins - 1)
+    error = sum(
+        abs(sure[place == k].mean() - right[place == k].mean()) * (place == k).mean()
+        for k in range(bins)
+        if (place == k).any()
+    )
+    return float(error), float(np.mean((sure - right) ** 2))
