@@ -271,12 +271,12 @@ def _detail(
         raise Rejected(Rejection.NOT_FOUND, f"there is no tenant {tenant}", field="id")
     involved = journal.incidents(store, IncidentFilter(tenant=tenant, limit=200))
     blamed = [i for i in involved if tenant in {b.tenant for b in i.finding.aggressors}]
-    price = settings.money().plan_price(known.plan)
+    money = settings.money()
     return TenantDetail(
         **_summary(rows.row(0, named=True)).model_dump(),
         created_at=known.created_at,
-        price=str(price) if price is not None else None,
-        currency=settings.cost.currency,
+        price=next((plan.price for plan in money.plans if plan.name == known.plan), None),
+        currency=money.currency,
         pins=list(known.pins),
         slo_ms=known.slo_ms,
         placements=[
