@@ -109,7 +109,7 @@ def _tenant_lines(
                 plan=known.plan,
                 parts=tuple(parts.get(tenant, ())),
                 revenue=_revenue(known, settings, plans, interval, scale),
-                before=before.get(tenant),
+                before=before.get(tenant, 0 if before else None),
             )
         )
     return tuple(sorted(lines, key=lambda line: (-line.total, line.tenant)))

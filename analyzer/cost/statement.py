@@ -36,7 +36,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class TenantLine:
-    """What one tenant costs and brings in. `before` is its cost of the week before, if known."""
+    """What one tenant costs and brings in. `before` is its cost of the week before
+    (0: it was not there; None: that week is not known).
+    """
 
     tenant: str
     name: str

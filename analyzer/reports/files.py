@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.reports.csv_file import render_csv
-from analyzer.reports.document import FORMATS, Document
+from analyzer.reports.document import Document
 from analyzer.reports.html_file import render_html
+from analyzer.reports.pdf_file import render_pdf
+from analyzer.reports.xlsx_file import render_xlsx
 from collector.model import Rejected, Rejection
 
-_RENDERERS: dict[str, Callable[[Document], bytes]] = {"html": render_html, "csv": render_csv}
+_RENDERERS: dict[str, Callable[[Document], bytes]] = {
+    "html": render_html,
+    "csv": render_csv,
+    "xlsx": render_xlsx,
+    "pdf": render_pdf,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,3 @@ def _replace(path: Path, data: bytes) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
-
-
-__all__ = ["FORMATS", "Written", "render", "write_report"]

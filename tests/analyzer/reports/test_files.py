@@ -5,9 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
+from openpyxl import load_workbook
+from pypdf import PdfReader
 
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.statement import Statement, sha256, to_json
@@ -188,9 +192,53 @@ def test_a_tenant_sees_nobody_else_and_no_margin(document, statement, format_):
     assert "-3.1200" not in text
 
 
-def test_the_same_document_is_the_same_bytes(document):
-    assert render(document, "html") == render(document, "html")
-    assert render(document, "csv") == render(document, "csv")
+@pytest.mark.parametrize("format_", ["html", "csv", "xlsx", "pdf"])
+def test_the_same_document_is_the_same_bytes(document, format_):
+    assert render(document, format_) == render(document, format_)
+
+
+def workbook(document: Document) -> dict[str, list[tuple[Any, ...]]]:
+    book = load_workbook(io.BytesIO(render(document, "xlsx")))
+    return {s.title: [tuple(c.value for c in row) for row in s.iter_rows(min_row=4)] for s in book}
+
+
+def test_the_workbook_holds_the_numbers_of_the_statement(document, statement):
+    sheets, s = workbook(document), statement
+
+    def quanta(value: float) -> int:
+        return round(Decimal(str(value)).scaleb(s.terms.scale))
+
+    assert [quanta(v) for v in sheets["proof"][0]] == [s.allocated, s.idle, s.unattributed, s.bill]
+    assert [(row[0], quanta(row[6])) for row in sheets["tenants"]] == [
+        (t.tenant, t.total) for t in s.tenants
+    ]
+    assert sum(quanta(row[5]) for row in sheets["parts"]) == s.allocated
+
+
+def test_hostile_names_are_text_in_the_workbook(document):
+    book = load_workbook(io.BytesIO(render(document, "xlsx")))
+    cells = [cell for row in book["tenants"].iter_rows(min_row=4) for cell in row]
+    assert {cell.data_type for cell in cells} <= {"s", "n"}
+    assert not any(cell.hyperlink for cell in cells)
+
+
+def pdf_text(document: Document) -> str:
+    reader = PdfReader(io.BytesIO(render(document, "pdf")))
+    return "\n".join(page.extract_text() for page in reader.pages)
+
+
+def test_the_pdf_shows_every_total_of_the_statement(document, statement):
+    text = pdf_text(document)
+    for amount in (statement.bill, statement.idle, *(t.total for t in statement.tenants)):
+        assert statement.money(amount) in text
+    assert "<script>alert(1)</script>" in text.replace("\n", "")
+
+
+def test_the_pdf_of_a_tenant_shows_nobody_else(document, statement):
+    text = pdf_text(for_tenant(document, TenantId("t1")))
+    shown = {t.tenant for t in statement.tenants if statement.money(t.total) in text}
+    assert shown == {"t1"}
+    assert statement.money(statement.bill) not in text
 
 
 def test_the_html_needs_nothing_from_elsewhere(document):

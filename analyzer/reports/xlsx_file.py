@@ -1,0 +1,103 @@
+"""The report as a workbook: sheets proof, resources, tenants, parts. No formulas, no links."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import xlsxwriter
+
+from analyzer.cost.statement import Statement, TenantLine
+from analyzer.reports.document import Document, change_words
+
+Cell = str | Decimal | None
+
+_INERT = {
+    "in_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - the same statement is the same bytes
+
+
+def render_xlsx(document: Document) -> bytes:
+    """Amounts are numbers with every decimal shown; names are always text."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, _INERT) as book:
+        book.set_properties({"title": document.headline(), "created": _EPOCH})
+        for name, head, rows in _sheets(document):
+            _write(book, document, name, head, rows)
+    return out.getvalue()
+
+
+def _sheets(document: Document) -> list[tuple[str, Sequence[str], list[list[Cell]]]]:
+    s, line = document.statement, document.line
+    parts = ("tenant", "resource", "direct", "idle", "shared", "total")
+    if line is not None:
+        return [("cost", parts, _parts(s, [line]))]
+    spent = ("resource", "kind", "allocated", "idle", "unattributed", "bill")
+    earned = ("tenant", "name", "plan", *parts[2:], "revenue", "margin", "change")
+    return [
+        ("proof", spent[2:], [_proof(s)]),
+        ("resources", spent, _resources(s)),
+        ("tenants", earned, _tenants(s)),
+        ("parts", parts, _parts(s, s.tenants)),
+    ]
+
+
+def _amounts(s: Statement, *quanta: int | None) -> list[Cell]:
+    return [None if amount is None else Decimal(s.money(amount)) for amount in quanta]
+
+
+def _proof(s: Statement) -> list[Cell]:
+    return _amounts(s, s.allocated, s.idle, s.unattributed, s.bill)
+
+
+def _resources(s: Statement) -> list[list[Cell]]:
+    return [
+        [r.resource, r.kind, *_amounts(s, r.allocated, r.idle, r.unattributed, r.bill)]
+        for r in s.resources
+    ]
+
+
+def _tenants(s: Statement) -> list[list[Cell]]:
+    return [
+        [
+            *(t.tenant, t.name, t.plan),
+            *_amounts(s, t.direct, t.idle, t.shared, t.total, t.revenue, t.margin),
+            change_words(t),
+        ]
+        for t in s.tenants
+    ]
+
+
+def _parts(s: Statement, lines: Sequence[TenantLine]) -> list[list[Cell]]:
+    return [
+        [t.tenant, p.resource, *_amounts(s, p.direct, p.idle, p.shared, p.total)]
+        for t in lines
+        for p in t.parts
+    ]
+
+
+def _write(
+    book: Any, document: Document, name: str, head: Sequence[str], rows: list[list[Cell]]
+) -> None:
+    sheet = book.add_worksheet(name)
+    bold = book.add_format({"bold": True})
+    decimals = document.statement.terms.scale
+    money = book.add_format({"num_format": "0." + "0" * decimals if decimals else "0"})
+    sheet.write_string(0, 0, document.headline(), bold)
+    for column, word in enumerate(head):
+        sheet.write_string(2, column, word, bold)
+    for number, row in enumerate(rows, start=3):
+        for column, cell in enumerate(row):
+            if isinstance(cell, Decimal):
+                sheet.write_number(number, column, cell, money)
+            elif cell is not None:
+                sheet.write_string(number, column, cell)
+    sheet.set_column(0, len(head), 16)
+    sheet.freeze_panes(3, 1)
