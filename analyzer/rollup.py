@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from analyzer import usage
 from analyzer.store import Store, Transaction
 from collector.model import GRAIN_S
 
@@ -76,25 +77,28 @@ def watermark(store: Store) -> datetime | None:
 
 
 def roll_up(store: Store, *, now: datetime, settings: RetentionSettings) -> int:
-    """Advance the watermark and redo what is dirty and complete. Returns the windows redone."""
-    until = _advance(store, _naive(now), settings)
-    return 0 if until is None else sum(_redo(store, grain, until) for grain in GRAINS)
-
-
-def _advance(store: Store, now: datetime, settings: RetentionSettings) -> datetime | None:
-    """Newest sample or now, whichever is earlier, less the grace; never back."""
+    """Redo what is dirty and complete, then advance the watermark (a reader that sees it finds
+    everything before it rolled up), then learn what is expected. Returns the windows redone.
+    """
+    until = _due(store, _naive(now), settings)
+    if until is None:
+        return 0
+    redone = sum(_redo(store, grain, until) for grain in GRAINS)
     with store.transaction() as tx:
-        newest: datetime | None = tx.rows("newest")[0][0]
-        old: datetime | None = tx.rows("watermark")[0][0]
-        if newest is None:
-            return old
-        due = min(newest, now) - timedelta(seconds=settings.grace_s)
-        new = _floor(due, timedelta(seconds=GRAIN_S))
-        if old is not None and new <= old:
-            return old
         tx.execute("clear_watermark")
-        tx.execute("set_watermark", at=new)
-        return new
+        tx.execute("set_watermark", at=until)
+    usage.learn_expected(store, until=until.replace(tzinfo=UTC))
+    return redone
+
+
+def _due(store: Store, now: datetime, settings: RetentionSettings) -> datetime | None:
+    """Newest sample or now, whichever is earlier, less the grace; never back."""
+    newest: datetime | None = store.rows("newest")[0][0]
+    old: datetime | None = store.rows("watermark")[0][0]
+    if newest is None:
+        return old
+    due = min(newest, now) - timedelta(seconds=settings.grace_s)
+    return max(_floor(due, timedelta(seconds=GRAIN_S)), old or _EPOCH)
 
 
 def _redo(store: Store, grain: Grain, until: datetime) -> int:

@@ -124,7 +124,7 @@ def order(readings: Readings, memory: Memory, scale: Floats) -> Ordered:
 
 
 def _by_series_and_time(series: Ints, ts_ms: Ints) -> Ints:
-    """A stable order by (series, time); by one key, several times faster, where both fit into it."""
+    """A stable order by (series, time): by one key where both fit, which is far faster."""
     if not len(series):
         return np.zeros(0, dtype=np.int64)
     since = ts_ms - ts_ms.min()

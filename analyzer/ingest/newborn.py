@@ -36,7 +36,8 @@ def newborn(first: Readings, book: SeriesBook, *, generation_ms: int) -> Mask:
     if settling.any():
         watched &= ~(settling & book.has_twin(first.series))
     young = (first.start_ms >= since) | (first.ts_ms - first.start_ms <= FRESH_START_MS)
-    return np.where(first.start_ms > 0, young, watched)
+    counts: Mask = np.where(first.start_ms > 0, young, watched)
+    return counts
 
 
 def watch(readings: Readings, book: SeriesBook) -> dict[str, int]:

@@ -60,3 +60,30 @@ CREATE TABLE resources (
 CREATE TABLE placements (
     tenant VARCHAR, resource VARCHAR, isolation VARCHAR, from_ts TIMESTAMP, to_ts TIMESTAMP
 );
+
+-- The load each tenant usually offers, learned from the roll-ups; `busy` as in `offered`.
+CREATE TABLE expected (
+    tenant VARCHAR, resource VARCHAR, family VARCHAR, busy DOUBLE, learned_at TIMESTAMP
+);
+
+-- Usage of a time range from the coarsest grain that fits, finer towards the watermark:
+-- days until `days`, hours until `hours`, minutes until `minutes`, tens of seconds until `until`.
+CREATE MACRO usage_spans(since, days, hours, minutes, until) AS TABLE
+SELECT * FROM usage_1d WHERE ts >= since AND ts < days
+UNION ALL
+SELECT * FROM usage_1h WHERE ts >= days AND ts < hours
+UNION ALL
+SELECT * FROM usage_1m WHERE ts >= hours AND ts < minutes
+UNION ALL
+SELECT * FROM usage_10s WHERE ts >= minutes AND ts < until;
+
+-- Load offered, in busy seconds: server time, raised by what arrived but was not finished (at most
+-- tenfold). Where server time is not measured, an operation stands for a millisecond: shares and
+-- ratios do not mind the unit.
+CREATE MACRO offered(busy_us, arrived, finished) AS
+CASE
+    WHEN busy_us IS NULL THEN 1e-3 * coalesce(arrived, finished)
+    ELSE
+        busy_us / 1e6
+        * least(10.0, greatest(1.0, coalesce(arrived / nullif(finished, 0), 1.0)))
+END;

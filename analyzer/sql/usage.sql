@@ -1,0 +1,137 @@
+-- Questions about usage. A range is given as the boundaries of `usage_spans`.
+
+-- name: usage_series
+-- Sums per step, still apart by latency bounds. A window longer than the step is its own step.
+SELECT
+    resource, family, time_bucket(to_seconds($step), ts) AS ts, bounds,
+    greatest($step, max(window_s)) AS width,
+    sum(COLUMNS('^(arrived|count|errors|busy_us|throttled|b[0-9]{2})$'))::BIGINT AS '\1'
+FROM usage_spans($since, $days, $hours, $minutes, $until)
+WHERE
+    ($resource IS NULL OR resource = $resource)
+    AND ($tenant IS NULL OR tenant = $tenant)
+    AND ($family IS NULL OR family = $family)
+GROUP BY ALL
+ORDER BY resource, family, ts;
+
+-- name: usage_waiting
+-- Tenants of a window add up; windows of a step are averaged.
+WITH windows AS (
+    SELECT resource, family, ts, window_s, sum(waiting) AS waiting
+    FROM usage_spans($since, $days, $hours, $minutes, $until)
+    WHERE
+        ($resource IS NULL OR resource = $resource)
+        AND ($tenant IS NULL OR tenant = $tenant)
+        AND ($family IS NULL OR family = $family)
+        AND waiting IS NOT NULL
+    GROUP BY ALL
+)
+SELECT
+    resource, family, time_bucket(to_seconds($step), ts) AS ts,
+    sum(waiting * window_s) / sum(window_s) AS waiting
+FROM windows
+GROUP BY ALL;
+
+-- name: expected_sums
+SELECT resource, family, sum(busy) AS expected
+FROM expected
+WHERE
+    ($resource IS NULL OR resource = $resource)
+    AND ($tenant IS NULL OR tenant = $tenant)
+GROUP BY ALL;
+
+-- name: tenant_usage
+-- Per tenant, resource and family over a span of $seconds.
+WITH sums AS (
+    SELECT
+        tenant, resource, family,
+        sum("count") / $seconds AS requests_per_s,
+        sum("count")::DOUBLE AS finished,
+        sum(errors)::DOUBLE AS errors,
+        offered(sum(busy_us), sum(arrived), sum("count")) / $seconds AS load
+    FROM usage_spans($since, $days, $hours, $minutes, $until)
+    GROUP BY tenant, resource, family
+)
+SELECT
+    sums.*, expected.busy AS expected,
+    load / nullif(sum(load) OVER (PARTITION BY resource, sums.family), 0) AS share
+FROM sums
+LEFT JOIN expected USING (tenant, resource, family);
+
+-- name: tenant_buckets
+-- Latency of tenants, of the family their callers feel: requests, else whatever there is.
+SELECT
+    tenant, family, bounds,
+    sum(COLUMNS('^(b[0-9]{2})$'))::BIGINT AS '\1'
+FROM usage_spans($since, $days, $hours, $minutes, $until)
+WHERE bounds IS NOT NULL AND ($tenant IS NULL OR tenant = $tenant)
+GROUP BY tenant, family, bounds;
+
+-- name: movers
+-- Who went furthest above what is expected, judged by single rows: no grouping by time is needed.
+SELECT u.tenant, max(offered(busy_us, arrived, "count") / window_s - e.busy) AS excess
+FROM usage_spans($since, $days, $hours, $minutes, $until) AS u
+INNER JOIN expected AS e USING (tenant, resource, family)
+WHERE e.busy > 0 AND ($resource IS NULL OR resource = $resource)
+GROUP BY u.tenant
+ORDER BY excess DESC, u.tenant;
+
+-- name: tenant_loads
+-- Load offered per step of the tenants shown on the heatmap.
+SELECT
+    tenant, time_bucket(to_seconds($step), ts) AS ts,
+    offered(sum(busy_us), sum(arrived), sum("count")) / $step AS load
+FROM usage_spans($since, $days, $hours, $minutes, $until)
+WHERE
+    tenant IN (SELECT unnest($tenants::VARCHAR[]))
+    AND ($resource IS NULL OR resource = $resource)
+GROUP BY ALL;
+
+-- name: expected_by_tenant
+SELECT tenant, sum(busy) AS expected
+FROM expected
+WHERE $resource IS NULL OR resource = $resource
+GROUP BY tenant;
+
+-- name: shares
+SELECT
+    tenant,
+    offered(sum(busy_us), sum(arrived), sum("count")) / $seconds AS load
+FROM usage_spans($since, $days, $hours, $minutes, $until)
+WHERE resource = $resource
+GROUP BY tenant
+ORDER BY load DESC, tenant;
+
+-- name: utilisation
+SELECT
+    u.resource, time_bucket(to_seconds($step), u.ts) AS ts,
+    sum(u.busy_us) / 1e6 / greatest($step, max(u.window_s)) AS busy,
+    any_value(r.capacity) AS capacity,
+    sum(u.busy_us) / 1e6 / greatest($step, max(u.window_s))
+    / nullif(any_value(r.capacity), 0) AS utilisation
+FROM usage_spans($since, $days, $hours, $minutes, $until) AS u
+LEFT JOIN resources AS r ON r.id = u.resource
+WHERE $resource IS NULL OR u.resource = $resource
+GROUP BY ALL
+ORDER BY u.resource, ts;
+
+-- name: expected_learned_at
+SELECT max(learned_at) FROM expected;
+
+-- name: forget_expected
+DELETE FROM expected;
+
+-- name: learn_expected
+-- The median minute: what a surge of less than half the span cannot move.
+INSERT INTO expected
+WITH minutes AS (
+    SELECT
+        tenant, resource, family, ts,
+        offered(sum(busy_us), sum(arrived), sum("count")) / max(window_s) AS load
+    FROM usage_1m
+    WHERE ts >= $since AND ts < $until
+    GROUP BY ALL
+)
+SELECT tenant, resource, family, median(load), $until
+FROM minutes
+GROUP BY tenant, resource, family;
