@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,8 +12,9 @@ from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import Event, Links, event_id
 from analyzer.notify.outbox import Claim, post
-from analyzer.notify.sender import Clock, send
+from analyzer.notify.sender import Clock, attempt
 from analyzer.notify.settings import NotifySettings
+from analyzer.notify.settle import settle
 from analyzer.notify.transport import Transport
 from analyzer.store import Reader, Store, Transaction
 from collector.model import Rejected, Rejection
@@ -37,7 +39,8 @@ def fire(
         event = _past(tx, incident, now) if incident else _ping(to, links, now)
         event = post(tx, event, only=to.id)
         taken = _taken(tx, event, now, timedelta(seconds=settings.lease_s))
-    send(store, taken, to, clock, transport, replace(settings, give_up_s=0.0))
+    tried = attempt(taken, to, clock, transport)
+    settle(store, to.id, [tried], now=clock(), chance=random.random, give_up=timedelta(0))
     return taken.delivery
 
 
@@ -71,5 +74,5 @@ def _taken(tx: Transaction, event: Event, now: datetime, lease: timedelta) -> Cl
     row = tx.row("notify_delivery_of_event", event=event.id)
     if row is None:
         raise Rejected(Rejection.NOT_FOUND, "the endpoint was deleted meanwhile", field="id")
-    tx.execute("notify_claim", id=row[0], attempt=1, lease_until=stored(now + lease))
-    return Claim(row[0], 1, now, replay=False, event=event)
+    tx.execute("notify_claim", ids=[row[0]], lease_until=stored(now + lease))
+    return Claim(row[0], 1, now, replay=False, event=event, lease_until=now + lease)

@@ -25,6 +25,7 @@ class Claim:
     queued_at: datetime
     replay: bool
     event: Event
+    lease_until: datetime
 
 
 def post(
@@ -80,16 +81,12 @@ def claim(
             tx.execute("notify_supersede", endpoint=endpoint.id)
         rows = tx.rows("notify_claimable", endpoint=endpoint.id, now=stored(now), limit=limit)
         claims = [
-            Claim(delivery, attempt + 1, aware(queued_at), replay, load(body, Event))
+            Claim(delivery, attempt + 1, aware(queued_at), replay, load(body, Event), now + lease)
             for delivery, attempt, queued_at, replay, body in rows
         ]
-        for taken in claims:
-            tx.execute(
-                "notify_claim",
-                id=taken.delivery,
-                attempt=taken.attempt,
-                lease_until=stored(now + lease),
-            )
+        ids = [taken.delivery for taken in claims]
+        if ids:
+            tx.execute("notify_claim", ids=ids, lease_until=stored(now + lease))
     return claims
 
 

@@ -10,19 +10,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
-from analyzer.notify.answer import BREAKER_AFTER
+from analyzer.notify.answer import BREAKER_AFTER, Verdict, judge
 from analyzer.notify.channels import render
 from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint
 from analyzer.notify.outbox import Claim, claim
 from analyzer.notify.settings import NotifySettings
-from analyzer.notify.settle import Sent, Settled, settle
+from analyzer.notify.settle import Sent, Settled, Tried, settle
 from analyzer.notify.signature import signed_headers
 from analyzer.notify.transport import Transport
 from analyzer.store import Store
@@ -40,6 +39,7 @@ class Delivered:
     dead: int = 0
     skipped: int = 0
     lost_lease: int = 0
+    given_back: int = 0
 
     def __add__(self, other: Delivered) -> Delivered:
         return Delivered(
@@ -48,6 +48,7 @@ class Delivered:
             self.dead + other.dead,
             self.skipped + other.skipped,
             self.lost_lease + other.lost_lease,
+            self.given_back + other.given_back,
         )
 
 
@@ -114,52 +115,91 @@ class Sender:
         return sum((self._busy.pop(key).result() for key in finished), Delivered())
 
     def _drain(self, key: str, clock: Clock) -> Delivered:
-        """Send the endpoint's due lanes, some at a time, until none is left or `limit` is met."""
-        total: Counter[Settled] = Counter()
-        with ThreadPoolExecutor(max_workers=self._settings.parallel) as pool:
-            while total.total() < self._limit:
-                claims, to = self._take(key, clock())
-                if to is None or not claims:
-                    break
-                total.update(pool.map(partial(self._send, to, clock), claims))
-        return _delivered(total)
+        """Send the endpoint's due lanes until none is left or `limit` is met.
 
-    def _take(self, key: str, now: datetime) -> tuple[list[Claim], Endpoint | None]:
+        Answers are settled as they come, all that are there in one transaction, so that one slow
+        answer holds back its own lane only.
+        """
+        total: Counter[Settled] = Counter()
+        flight: set[Future[Tried]] = set()
+        with ThreadPoolExecutor(max_workers=self._settings.parallel) as pool:
+            while True:
+                free = self._limit - total.total() - len(flight)
+                to, claims = self._take(key, clock(), flying=len(flight), free=free)
+                if to is not None:
+                    streak = _Streak(max(1, BREAKER_AFTER - to.failures))
+                    flight |= {pool.submit(self._try, each, to, clock, streak) for each in claims}
+                if not flight:
+                    return _delivered(total)
+                done, flight = wait(flight, return_when=FIRST_COMPLETED)
+                total += settle(
+                    self._store,
+                    key,
+                    [future.result() for future in done],
+                    now=clock(),
+                    chance=self._chance,
+                    give_up=timedelta(seconds=self._settings.give_up_s),
+                )
+
+    def _take(
+        self, key: str, now: datetime, *, flying: int, free: int
+    ) -> tuple[Endpoint | None, list[Claim]]:
         with self._store.reader() as reader:
             to = endpoint(reader, key)
         if to is None or to.state == "disabled" or (to.hold_until and to.hold_until > now):
-            return [], None
-        limit = 1 if to.failures >= BREAKER_AFTER else self._settings.parallel
+            return None, []
+        ahead = _ahead(to, self._settings.parallel)
+        if free < 1 or flying > ahead // 2:
+            return None, []
         lease = timedelta(seconds=self._settings.lease_s)
-        return claim(self._store, to, now=now, lease=lease, limit=limit), to
+        room = min(ahead - flying, free)
+        return to, claim(self._store, to, now=now, lease=lease, limit=room)
 
-    def _send(self, to: Endpoint, clock: Clock, taken: Claim) -> Settled:
-        return send(self._store, taken, to, clock, self._transport, self._settings, self._chance)
+    def _try(self, taken: Claim, to: Endpoint, clock: Clock, streak: _Streak) -> Tried:
+        late = clock() + timedelta(seconds=self._settings.total_timeout_s) > taken.lease_until
+        if late or streak.broken:
+            return Tried(taken, None)
+        tried = attempt(taken, to, clock, self._transport)
+        streak.note(tried)
+        return tried
 
 
-def send(
-    store: Store,
-    taken: Claim,
-    to: Endpoint,
-    clock: Clock,
-    transport: Transport,
-    settings: NotifySettings,
-    chance: Random = random.random,
-) -> Settled:
-    """One attempt: render, sign, post, settle."""
+def attempt(taken: Claim, to: Endpoint, clock: Clock, transport: Transport) -> Tried:
+    """Render, sign, post."""
     started = clock()
     message = render(taken.event, to.addressee, to.format)
-    headers = _headers(taken, to, message, started) if message else {}
-    answer = transport.send(message, headers) if message else None
-    return settle(
-        store,
-        taken,
-        to,
-        Sent(message, headers, answer, started),
-        now=clock(),
-        jitter=chance(),
-        give_up=timedelta(seconds=settings.give_up_s),
-    )
+    if message is None:
+        return Tried(taken, Sent(None, {}, None, started))
+    headers = _headers(taken, to, message, started)
+    return Tried(taken, Sent(message, headers, transport.send(message, headers), started))
+
+
+class _Streak:
+    """Straight failures among claims made together; when broken the rest is given back unsent."""
+
+    def __init__(self, allowed: int) -> None:
+        self._allowed, self._failures = allowed, 0
+
+    @property
+    def broken(self) -> bool:
+        return self._failures >= self._allowed
+
+    def note(self, tried: Tried) -> None:
+        answer = tried.sent.answer if tried.sent else None
+        verdict = judge(answer) if answer else Verdict.DELIVERED
+        if verdict in (Verdict.DELIVERED, Verdict.REFUSED):
+            self._failures = 0
+        elif verdict in (Verdict.GONE, Verdict.THROTTLED):
+            self._failures = self._allowed
+        else:
+            self._failures += 1
+
+
+def _ahead(to: Endpoint, parallel: int) -> int:
+    """How many claims to hold at once: plenty while all is well, one to probe with."""
+    if to.failures >= BREAKER_AFTER:
+        return 1
+    return parallel if to.failures else 8 * parallel
 
 
 def _headers(taken: Claim, to: Endpoint, message: Message, at: datetime) -> Mapping[str, str]:
@@ -186,4 +226,5 @@ def _delivered(total: Counter[Settled]) -> Delivered:
         dead=total[Settled.DEAD],
         skipped=total[Settled.SKIPPED],
         lost_lease=total[Settled.LOST_LEASE],
+        given_back=total[Settled.GIVEN_BACK],
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import pyarrow as pa
 
 from analyzer.model import EventType
 from analyzer.notify.answer import Answer, Verdict, judge, next_try
@@ -30,6 +33,7 @@ class Settled(StrEnum):
     DEAD = "dead"
     SKIPPED = "skipped"
     LOST_LEASE = "lost_lease"
+    GIVEN_BACK = "given_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,86 +46,143 @@ class Sent:
     started: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A claim and what was done with it; `sent` None: nothing, it goes back unsent."""
+
+    claim: Claim
+    sent: Sent | None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The new state of a delivery, a row of the batch `notify_settle` reads."""
+
+    id: str
+    attempt: int
+    state: str
+    next_at: datetime | None
+    delivered_at: datetime | None = None
+    status: int | None = None
+    ms: float | None = None
+    error: str = ""
+
+
 def settle(
     store: Store,
-    taken: Claim,
-    to: Endpoint,
-    sent: Sent,
+    endpoint_id: str,
+    tries: Sequence[Tried],
     *,
     now: datetime,
-    jitter: float,
+    chance: Callable[[], float],
     give_up: timedelta,
-) -> Settled:
-    """One transaction per attempt. Who lost the lease meanwhile changes nothing."""
+) -> Counter[Settled]:
+    """One transaction for all. Who lost the lease meanwhile changes nothing."""
     with store.transaction() as tx:
-        if tx.row("notify_holds", id=taken.delivery, attempt=taken.attempt) is None:
-            return Settled.LOST_LEASE
-        if sent.answer is None or sent.message is None:
-            _finish(tx, taken, "skipped", Answer(None), None, None)
-            return Settled.SKIPPED
-        answer = sent.answer
-        _log(tx, taken, to, sent.message, sent, answer)
-        again = next_try(
-            answer,
-            attempt=taken.attempt,
-            queued_at=taken.queued_at,
-            now=now,
-            jitter=jitter,
-            give_up=give_up,
-        )
-        outcome = _outcome(answer, again)
-        state = "pending" if outcome is Settled.RETRIED else outcome.value
-        done = now if outcome is Settled.DELIVERED else None
-        _finish(tx, taken, state, answer, again, done)
-        _check_up(tx, to, taken.event, answer, now, jitter)
-    return outcome
+        held = dict(tx.rows("notify_held", ids=[each.claim.delivery for each in tries]))
+        ours = [each for each in tries if held.get(each.claim.delivery) == each.claim.attempt]
+        ends = [_ended(each, now, chance(), give_up) for each in ours]
+        if ends:
+            tx.load("notify_settle", _settled_table(ends))
+        to = endpoint(tx, endpoint_id)
+        answers = [(e.claim.event, e.sent.answer) for e in ours if e.sent and e.sent.answer]
+        if to is not None and answers:
+            tx.load("notify_attempts_insert", _log_table(ours, to.routing_key))
+            _check_up(tx, to, answers, now, chance())
+    total = Counter(_name(end, each) for end, each in zip(ends, ours, strict=True))
+    total[Settled.LOST_LEASE] += len(tries) - len(ours)
+    return total
 
 
-def _outcome(answer: Answer, again: datetime | None) -> Settled:
-    if judge(answer) is Verdict.DELIVERED:
-        return Settled.DELIVERED
-    return Settled.RETRIED if again is not None else Settled.DEAD
-
-
-def _finish(
-    tx: Transaction,
-    taken: Claim,
-    state: str,
-    answer: Answer,
-    again: datetime | None,
-    done: datetime | None,
-) -> None:
-    tx.execute(
-        "notify_settle",
+def _ended(tried: Tried, now: datetime, jitter: float, give_up: timedelta) -> _End:
+    taken, sent = tried.claim, tried.sent
+    if sent is None:
+        return _End(taken.delivery, taken.attempt - 1, "pending", stored(now))
+    if sent.answer is None:
+        return _End(taken.delivery, taken.attempt, "skipped", None)
+    again = next_try(
+        sent.answer,
+        attempt=taken.attempt,
+        queued_at=taken.queued_at,
+        now=now,
+        jitter=jitter,
+        give_up=give_up,
+    )
+    well = judge(sent.answer) is Verdict.DELIVERED
+    return _End(
         id=taken.delivery,
-        state=state,
+        attempt=taken.attempt,
+        state="delivered" if well else "pending" if again else "dead",
         next_at=stored(again),
-        delivered_at=stored(done),
-        status=answer.status,
-        ms=answer.ms,
-        error=cut(answer.error),
+        delivered_at=stored(now) if well else None,
+        status=sent.answer.status,
+        ms=sent.answer.ms,
+        error=cut(sent.answer.error),
     )
 
 
-def _log(
-    tx: Transaction, taken: Claim, to: Endpoint, message: Message, sent: Sent, answer: Answer
-) -> None:
-    body = message.body.decode("utf-8", "replace")
-    if to.routing_key:
-        body = body.replace(to.routing_key, "…")
-    tx.execute(
-        "notify_attempt_insert",
-        delivery=taken.delivery,
-        n=taken.attempt,
-        started_at=stored(sent.started),
-        ms=answer.ms,
-        status=answer.status,
-        error=cut(answer.error),
-        request_headers=_shown(sent.headers),
-        request_body=body,
-        response_headers=_shown(dict(answer.headers)),
-        response_body=answer.body.decode("utf-8", "replace"),
-    )
+def _name(end: _End, tried: Tried) -> Settled:
+    if tried.sent is None:
+        return Settled.GIVEN_BACK
+    return Settled.RETRIED if end.state == "pending" else Settled(end.state)
+
+
+_ENDS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("attempt", pa.int64()),
+        ("state", pa.string()),
+        ("next_at", pa.timestamp("us")),
+        ("delivered_at", pa.timestamp("us")),
+        ("status", pa.int32()),
+        ("ms", pa.float64()),
+        ("error", pa.string()),
+    ]
+)
+
+_LOG = pa.schema(
+    [
+        ("delivery", pa.string()),
+        ("n", pa.int64()),
+        ("started_at", pa.timestamp("us")),
+        ("ms", pa.float64()),
+        ("status", pa.int32()),
+        ("error", pa.string()),
+        ("request_headers", pa.string()),
+        ("request_body", pa.string()),
+        ("response_headers", pa.string()),
+        ("response_body", pa.string()),
+    ]
+)
+
+
+def _settled_table(ends: Sequence[_End]) -> pa.Table:
+    return pa.Table.from_pylist([asdict(end) for end in ends], schema=_ENDS)
+
+
+def _log_table(tries: Sequence[Tried], routing_key: str) -> pa.Table:
+    rows = [
+        {
+            "delivery": each.claim.delivery,
+            "n": each.claim.attempt,
+            "started_at": stored(each.sent.started),
+            "ms": each.sent.answer.ms,
+            "status": each.sent.answer.status,
+            "error": cut(each.sent.answer.error),
+            "request_headers": _shown(each.sent.headers),
+            "request_body": _without(each.sent.message, routing_key),
+            "response_headers": _shown(dict(each.sent.answer.headers)),
+            "response_body": each.sent.answer.body.decode("utf-8", "replace"),
+        }
+        for each in tries
+        if each.sent is not None and each.sent.answer is not None
+    ]
+    return pa.Table.from_pylist(rows, schema=_LOG)
+
+
+def _without(message: Message | None, routing_key: str) -> str:
+    body = message.body.decode("utf-8", "replace") if message else ""
+    return body.replace(routing_key, "…") if routing_key else body
 
 
 def _shown(headers: Mapping[str, str]) -> str:
@@ -134,30 +195,38 @@ def _shown(headers: Mapping[str, str]) -> str:
 
 
 def _check_up(
-    tx: Transaction, to: Endpoint, event: Event, answer: Answer, now: datetime, jitter: float
+    tx: Transaction,
+    had: Endpoint,
+    answers: Sequence[tuple[Event, Answer]],
+    now: datetime,
+    jitter: float,
 ) -> None:
-    fresh = endpoint(tx, to.id)
-    if fresh is None or fresh.state == "disabled":
+    if had.state == "disabled":
         return
-    others = [e for e in endpoints(tx) if e.id != to.id and e.state != "disabled"]
-    checkup = after(fresh, answer, now=now, jitter=jitter, last_one=not others)
-    health = checkup.endpoint
-    if health != fresh:
-        tx.execute(
-            "notify_endpoint_health",
-            id=health.id,
-            state=health.state,
-            failures=health.failures,
-            failing_since=stored(health.failing_since),
-            told_failing=health.told_failing,
-            hold_until=stored(health.hold_until),
-        )
-    if health.state == "disabled":
-        tx.execute(
-            "notify_bury_endpoint", endpoint=health.id, error="the endpoint was switched off"
-        )
-    if checkup.news is not None:
-        post(tx, _news(health, checkup.news, event, answer, now))
+    others = [e for e in endpoints(tx) if e.id != had.id and e.state != "disabled"]
+    to = had
+    for event, answer in answers:
+        checkup = after(to, answer, now=now, jitter=jitter, last_one=not others)
+        to = checkup.endpoint
+        if checkup.news is not None:
+            post(tx, _news(to, checkup.news, event, answer, now))
+        if to.state == "disabled":
+            tx.execute("notify_bury_endpoint", endpoint=to.id, error="the endpoint is switched off")
+            break
+    if to != had:
+        _write_health(tx, to)
+
+
+def _write_health(tx: Transaction, to: Endpoint) -> None:
+    tx.execute(
+        "notify_endpoint_health",
+        id=to.id,
+        state=to.state,
+        failures=to.failures,
+        failing_since=stored(to.failing_since),
+        told_failing=to.told_failing,
+        hold_until=stored(to.hold_until),
+    )
 
 
 def _news(to: Endpoint, kind: EventType, event: Event, answer: Answer, now: datetime) -> Event:

@@ -58,17 +58,17 @@ ORDER BY w.queued_at, w.seq
 LIMIT $limit
 
 -- name: notify_claim
-UPDATE deliveries SET state = 'in_flight', attempt = $attempt, lease_until = $lease_until
-WHERE id = $id
+UPDATE deliveries SET state = 'in_flight', attempt = attempt + 1, lease_until = $lease_until
+WHERE list_contains($ids, id)
 
--- name: notify_holds
+-- name: notify_held
 -- The attempt number is the fencing token: who lost the lease no longer settles.
-SELECT 1 FROM deliveries WHERE id = $id AND state = 'in_flight' AND attempt = $attempt
+SELECT id, attempt FROM deliveries WHERE state = 'in_flight' AND list_contains($ids, id)
 
 -- name: notify_settle
-UPDATE deliveries SET state = $state, next_at = $next_at, lease_until = NULL,
-    delivered_at = $delivered_at, status = $status, ms = $ms, error = $error
-WHERE id = $id
+UPDATE deliveries SET state = b.state, attempt = b.attempt, next_at = b.next_at,
+    lease_until = NULL, delivered_at = b.delivered_at, status = b.status, ms = b.ms, error = b.error
+FROM batch b WHERE deliveries.id = b.id
 
 -- name: notify_supersede
 -- Chat and pagers: what an already queued resolution makes stale is not sent any more.
@@ -82,9 +82,8 @@ WHERE endpoint = $endpoint AND state = 'pending' AND attempt > 0 AND event IN (
     )
 )
 
--- name: notify_attempt_insert
-INSERT INTO attempts VALUES ($delivery, $n, $started_at, $ms, $status, $error, $request_headers,
-    $request_body, $response_headers, $response_body)
+-- name: notify_attempts_insert
+INSERT INTO attempts BY NAME SELECT * FROM batch
 
 -- name: notify_deliveries
 SELECT d.id, d.event AS event_id, e.type AS event_type, e.incident, p.name AS endpoint, d.state, d.attempt, d.next_at,
