@@ -57,7 +57,10 @@ def check_labels(labels: Mapping[str, str], limits: LimitSettings) -> None:
             Rejection.LABEL_LIMIT,
             f"{len(labels)} labels, allowed are {limits.labels}: drop some before sending",
         )
+    shortest = min(limits.label_name_bytes, limits.label_value_bytes)
     for name, value in labels.items():
+        if 4 * max(len(name), len(value)) <= shortest:
+            continue  # no character takes more than 4 bytes
         if len(name.encode("utf-8", "replace")) > limits.label_name_bytes:
             raise Rejected(Rejection.LABEL_LIMIT, f"label name {name[:40]!r}... is too long")
         if len(value.encode("utf-8", "replace")) > limits.label_value_bytes:
@@ -85,6 +88,9 @@ class Budgets:
         self._limits = limits
         self._special = {one.tenant: one for one in limits.tenants}
         self._budgets: dict[TenantId, _Budget] = {}
+
+    def __len__(self) -> int:
+        return len(self._budgets)
 
     def take(self, tenant: TenantId, samples: int, *, now_s: float) -> int:
         """How many of these samples the tenant may send now; they are charged."""

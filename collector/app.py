@@ -51,7 +51,7 @@ class Collector:
     """Routes requests to receivers and answers for the collector's health."""
 
     def __init__(self, settings: CollectorSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self.spool = Spool(replace(settings.spool, directory=settings.data / "spool"))
         self.metrics = CollectorMetrics()
         self.intake = Intake(settings, self.spool, self.metrics)
@@ -105,7 +105,7 @@ class Collector:
         try:
             headers = headers_of(scope)
             claim = self._claim(headers)
-            body = await read_body(receive, headers, self._settings.limits.body_bytes)
+            body = await read_body(receive, headers, self.settings.limits.body_bytes)
             request = Request(receiver.path, headers, body, _now_ms())
             return await receiver.answer(request, claim)
         except Rejected as rejected:
@@ -118,8 +118,8 @@ class Collector:
             return problem(Rejected(Rejection.UNAVAILABLE, "the collector failed, send again"))
 
     def _claim(self, headers: dict[str, str]) -> Claim:
-        claim = authenticate(headers.get("authorization", ""), self._settings.tokens)
-        header = self._settings.tenancy.header
+        claim = authenticate(headers.get("authorization", ""), self.settings.tokens)
+        header = self.settings.tenancy.header
         return self.intake.resolver.claim(claim, headers.get(header.lower(), "") if header else "")
 
     def _health(self, path: str) -> Reply:

@@ -217,7 +217,8 @@ class SeriesBook:
         if len(self) >= self._limits.series_total:
             raise Rejected(Rejection.TENANT_SERIES, "the collector holds as many series as it may")
         self._budgets.open_series(tenant, now_s=now_s)
-        return series, tenant, feeds[0].scale
+        bucket = feeds[0].column is Column.LATENCY_BUCKET  # there the unit is that of the bound
+        return series, tenant, 1.0 if bucket else feeds[0].scale
 
     def _series(self, origin: Origin, feed: Feed, tenant: TenantId, labels: Labels) -> Series:
         resource, family = self._placed(feed, labels)
@@ -262,11 +263,9 @@ class SeriesBook:
 
 def identity(tenant: TenantId, column: Column, labels: Labels) -> str:
     """16 hex digits over whose, what and all labels: equal over restarts of the collector."""
-    digest = hashlib.blake2b(digest_size=8)
-    for part in (tenant, column, *(text for pair in sorted(labels.items()) for text in pair)):
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "little") + encoded)
-    return digest.hexdigest()
+    pairs = "".join(f"{len(k)}:{k}{len(v)}:{v}" for k, v in sorted(labels.items()))
+    text = f"{len(tenant)}:{tenant}{column}|{pairs}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _bound(labels: Labels) -> float:

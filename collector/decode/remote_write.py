@@ -73,8 +73,8 @@ def _scan(data: bytes, slow: _Slow, max_series: int) -> tuple[list[int], list[in
             continue
         try:  # lengths of two bytes are the rule: reading them here halves the time
             low, high = data[at + 1], data[at + 2]
-        except IndexError:
-            raise _cut_short(at) from None
+        except IndexError:  # the very end of the body: an empty series, or a torn one
+            low = high = 0
         if low >= 0x80 > high:
             length, start = low & 0x7F | high << 7, at + 3
         else:

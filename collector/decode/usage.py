@@ -63,6 +63,16 @@ _COUNTS = ("arrived", "count", "errors", "volume", "throttled")
 _SECONDS = ("busy_s", "latency_sum_s", "wait_s")
 _MICROS = {"busy_s": "busy_us", "latency_sum_s": "latency_sum_us", "wait_s": "wait_us"}
 
+_ARROW_ERRORS = (
+    pa.ArrowException,
+    OSError,  # what a broken flatbuffer raises
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    NotImplementedError,
+)
+
 _line = msgspec.json.Decoder(Row)
 
 
@@ -125,7 +135,7 @@ def decode_arrow(body: bytes, reading: Reading) -> Rows:
             table = _bounded(stream, reading.limits)
             table.validate(full=True)
         rows = table.to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError) as error:
+    except _ARROW_ERRORS as error:
         raise Rejected(Rejection.MALFORMED, f"Arrow stream: {error}") from error
     return _collect(_converted(rows), reading)
 

@@ -1,0 +1,74 @@
+import pytest
+
+from collector.config import (
+    CollectorSettings,
+    LimitSettings,
+    MeterRule,
+    ScrapeTarget,
+    TenancySettings,
+    TenantLimits,
+    Token,
+)
+
+TOKEN = Token("t", "0123456789abcdef")
+
+
+def test_the_defaults_are_fine():
+    assert CollectorSettings().problems() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        (CollectorSettings(listen="8601"), "collector.listen"),
+        (CollectorSettings(listen="127.0.0.1:http"), "collector.listen"),
+        (CollectorSettings(listen="127.0.0.1:99999"), "collector.listen"),
+        (CollectorSettings(listen="0.0.0.0:8601"), "collector.listen"),
+        (CollectorSettings(listen="example.org:8601"), "collector.listen"),
+        (CollectorSettings(limits=LimitSettings(burst=0)), "limits.burst"),
+        (CollectorSettings(limits=LimitSettings(labels=-1)), "limits.labels"),
+        (
+            CollectorSettings(limits=LimitSettings(tenants=(TenantLimits("a", burst=-1),))),
+            "limits.tenants",
+        ),
+        (CollectorSettings(scrape=(ScrapeTarget("ftp://x"),)), "scrape[0].url"),
+        (CollectorSettings(scrape=(ScrapeTarget("http://x", timeout_s=60),)), "scrape[0].timeout"),
+        (CollectorSettings(meters=(MeterRule("("),)), "meter[0].name"),
+        (CollectorSettings(meters=(MeterRule("x", labels={"l": "["}),)), "meter[0].l"),
+        (CollectorSettings(meters=(MeterRule("x", scale=0),)), "meter[0].scale"),
+        (CollectorSettings(tokens=(Token("t", "short"),)), "token[0].token"),
+        (CollectorSettings(tokens=(Token("t"),)), "token[0].token"),
+        (CollectorSettings(tokens=(Token("t", sha256="xyz"),)), "token[0].sha256"),
+        (CollectorSettings(tokens=(Token("t", TOKEN.token, scope="root"),)), "token[0].scope"),
+        (CollectorSettings(tenancy=TenancySettings(labels=())), "tenancy.labels"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(settings, key):
+    (problem,) = settings.problems()
+
+    assert problem.startswith(key)
+    assert ", " in problem or ": " in problem
+
+
+def test_every_problem_is_told_at_once():
+    settings = CollectorSettings(
+        listen="x", limits=LimitSettings(burst=0), meters=(MeterRule("("),)
+    )
+
+    assert len(settings.problems()) == 3
+
+
+def test_an_open_address_is_fine_once_there_is_a_token():
+    assert CollectorSettings(listen="0.0.0.0:8601", tokens=(TOKEN,)).problems() == []
+
+
+def test_a_secret_is_not_shown_by_repr():
+    assert TOKEN.token not in repr(CollectorSettings(tokens=(TOKEN,)))
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:8601", ("::1", 8601))],
+)
+def test_the_address_is_host_and_port(listen, address):
+    assert CollectorSettings(listen=listen).address == address
