@@ -128,12 +128,14 @@ class Reporter:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Send what is left, the open window too, but wait no longer than `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
         self._queue(self._windows.take(now_s=self._now() + 2 * self._window_s))
-        self.send()
+        while self.send() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def flush(self) -> None:
         """Queue the windows that have ended, and send."""

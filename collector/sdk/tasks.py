@@ -104,4 +104,4 @@ def _headers_of(request: Any) -> Mapping[str, Any]:
     """Celery puts custom headers on the request itself, or under `headers`, by version."""
     own = {name: getattr(request, name, None) for name in (TENANT_HEADER, ENQUEUED_HEADER)}
     nested = getattr(request, "headers", None) or {}
-    return {name: value for name, value in {**nested, **own}.items() if value is not None}
+    return {**nested, **{name: value for name, value in own.items() if value is not None}}
