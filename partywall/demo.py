@@ -184,10 +184,14 @@ async def _backfill(feeder: Feeder, history: Sequence[Span], plan: Plan) -> None
         TextColumn("{task.percentage:>3.0f} %  {task.fields[rows]:,} rows"),
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=stderr()) as bar:
+    console, told_part = stderr(), 0.0
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("history", total=1.0, tenants=plan.tenants, rows=0)
         async for part in feeder.backfill(history):
             bar.update(task, completed=part, rows=feeder.rows)
+            if not console.is_terminal and part - told_part >= 0.1:
+                told_part = part
+                print(f"history: {part:.0%}, {feeder.rows:,} rows", file=sys.stderr, flush=True)
     (plan.data / ".backfilled").touch()
 
 

@@ -37,11 +37,11 @@ class Span:
 
 
 def spans(now: datetime) -> list[Span]:
-    """History up to `now`: two whole ISO weeks and this one so far at 1 h, the last hours at
-    1 min, the last 50 minutes or more at 10 s. They meet without gap or overlap.
+    """History up to `now`: two whole ISO weeks and this one so far at 1 h, two hours at 1 min,
+    the last 40 minutes or more at 10 s. They meet without gap or overlap.
     """
-    fine = (now - timedelta(minutes=50)).replace(second=0, microsecond=0)
-    middle = (fine - timedelta(hours=6)).replace(minute=0)
+    fine = (now - timedelta(minutes=40)).replace(second=0, microsecond=0)
+    middle = (fine - timedelta(hours=2)).replace(minute=0)
     monday = now - timedelta(days=now.weekday() + 14)
     coarse = monday.replace(hour=0, minute=0, second=0, microsecond=0)
     hours = int((middle - coarse).total_seconds()) // 3600

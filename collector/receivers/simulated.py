@@ -78,7 +78,7 @@ def resources(shards: int = 4) -> list[Shared]:
         *named,
         Shared(ResourceId("pool:web"), compute, Family.REQUEST, 32, 0.45, 0.045),
         Shared(
-            ResourceId("queue:exports"), ResourceKind.QUEUE, Family.QUEUE, 6, 0.40, 0.8, reach=0.3
+            ResourceId("queue:exports"), ResourceKind.QUEUE, Family.QUEUE, 6, 0.40, 0.8, reach=0.2
         ),
         Shared(
             ResourceId("cache:redis-1"),
@@ -87,7 +87,7 @@ def resources(shards: int = 4) -> list[Shared]:
             1,
             0.25,
             0.0004,
-            reach=0.5,
+            reach=0.3,
         ),
     ]
 
