@@ -1,13 +1,13 @@
-"""POST /api/v1/write: Prometheus remote write 1.0."""
+"""POST /api/v1/write: Prometheus remote write 1.0 and 2.0."""
 
 from __future__ import annotations
 
 from functools import partial as bind
 
 from collector.config import LimitSettings
-from collector.decode import remote_write
+from collector.decode import remote_write, remote_write_v2
 from collector.decode.compression import unsnap
-from collector.intake import Accepted, Intake
+from collector.intake import Accepted, Decode, Intake
 from collector.model import Rejected, Rejection
 from collector.series import Origin
 from collector.tenancy import Claim
@@ -15,6 +15,7 @@ from collector.wire import Reply, Request, partial
 
 PATH = "/api/v1/write"
 _V1 = "prometheus.WriteRequest"
+_V2 = "io.prometheus.write.v2.Request"
 
 
 class RemoteWriteReceiver:
@@ -28,17 +29,24 @@ class RemoteWriteReceiver:
 
     async def answer(self, request: Request, claim: Claim) -> Reply:
         """Decode, admit, append; see `Receiver`."""
-        _check_type(request)
+        decode = self._decoder(_message(request), request, claim)
+        return reply_of(await self._intake.samples(decode, now_ms=request.now_ms))
+
+    def _decoder(self, message: str, request: Request, claim: Claim) -> Decode:
         data = unsnap(request.body, self._limits.decoded_bytes)
-        decode = bind(
+        now_s = request.now_ms / 1000
+        if message == _V2:
+            origin = Origin("remote_write_v2", claim)
+            return bind(
+                remote_write_v2.decode, data, origin=origin, now_s=now_s, limits=self._limits
+            )
+        return bind(
             remote_write.decode,
             data,
             origin=Origin("remote_write", claim),
-            now_s=request.now_ms / 1000,
+            now_s=now_s,
             max_series=self._limits.series_per_request,
         )
-        accepted = await self._intake.samples(decode, now_ms=request.now_ms)
-        return reply_of(accepted)
 
 
 def reply_of(accepted: Accepted) -> Reply:
@@ -54,16 +62,23 @@ def reply_of(accepted: Accepted) -> Reply:
     return Reply(204, headers=headers)
 
 
-def _check_type(request: Request) -> None:
-    """A receiver that says 2xx to what it did not decode loses it silently: 415 instead."""
+def _message(request: Request) -> str:
+    """The protobuf message the sender declares; without a word on it, version 1.
+
+    A receiver that says 2xx to what it did not decode loses it silently: 415 instead.
+    """
     if (encoding := request.header("content-encoding").lower()) not in {"", "snappy"}:
         raise _unsupported(f"Content-Encoding {encoding!r}: use snappy", "Content-Encoding")
     if request.media_type not in {"", "application/x-protobuf"}:
         raise _unsupported(f"{request.media_type!r}: use application/x-protobuf", "Content-Type")
+    message = _V1
     for parameter in request.header("content-type").split(";")[1:]:
         key, _, value = parameter.strip().partition("=")
-        if key.lower() == "proto" and value.strip('"') != _V1:
-            raise _unsupported(f"{value!r}: use protobuf_message: {_V1}", "Content-Type")
+        if key.lower() == "proto":
+            message = value.strip('"')
+    if message not in {_V1, _V2}:
+        raise _unsupported(f"{message!r}: use {_V1} or {_V2}", "Content-Type")
+    return message
 
 
 def _unsupported(detail: str, field: str) -> Rejected:

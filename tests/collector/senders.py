@@ -51,3 +51,29 @@ RW1_HEADERS = {
     "Content-Encoding": "snappy",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
+
+
+class SymbolTable:
+    """Builds remote write 2.0 requests."""
+
+    def __init__(self) -> None:
+        self._refs = {"": 0}
+
+    def refs(self, labels: Labels) -> list[int]:
+        words = [word for pair in sorted(labels.items()) for word in pair]
+        return [self._refs.setdefault(word, len(self._refs)) for word in words]
+
+    def series(self, labels: Labels, samples: Iterable[Sample]) -> bytes:
+        body = field(1, b"".join(map(varint, self.refs(labels))))
+        return body + b"".join(field(2, sample(v, t)) for v, t in samples)
+
+    def request(self, *entries: bytes) -> bytes:
+        symbols = b"".join(field(4, word.encode()) for word in self._refs)
+        return symbols + b"".join(field(5, one) for one in entries)
+
+
+RW2_HEADERS = {
+    "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+    "Content-Encoding": "snappy",
+    "X-Prometheus-Remote-Write-Version": "2.0.0",
+}

@@ -16,7 +16,15 @@ import pytest
 from collector.config import ScrapeTarget
 from collector.receivers.scrape import Scraper
 from tests.collector.rooms import Totals, client, collector, totals
-from tests.collector.senders import RW1_HEADERS, Sample, series, snappy, write_request
+from tests.collector.senders import (
+    RW1_HEADERS,
+    RW2_HEADERS,
+    Sample,
+    SymbolTable,
+    series,
+    snappy,
+    write_request,
+)
 
 BOUNDS = (0.01, 0.1, 1.0)
 TENANTS = ("acme", "globex", "initech", "umbrella", "hooli")
@@ -76,6 +84,28 @@ def by_remote_write(tmp_path, done, now_ms) -> None:
                 )
                 answer = await http.post("/api/v1/write", content=snappy(body), headers=RW1_HEADERS)
                 assert answer.status_code == 204, answer.text
+        app.close()
+
+    asyncio.run(send())
+
+
+def by_remote_write_v2(tmp_path, done, now_ms) -> None:
+    everything = steps(done)
+
+    async def send() -> None:
+        app = collector(tmp_path)
+        async with client(app) as http:
+            for number in range(5):
+                table, at = SymbolTable(), now_ms + number * 1000
+                entries = [
+                    table.series(_labels(*key), [(values[number] / 1e6, at)])
+                    for key, values in everything.items()
+                ]
+                body = snappy(table.request(*entries))
+                answer = await http.post("/api/v1/write", content=body, headers=RW2_HEADERS)
+                assert answer.status_code == 204, answer.text
+                written = answer.headers["X-Prometheus-Remote-Write-Samples-Written"]
+                assert int(written) == len(entries)
         app.close()
 
     asyncio.run(send())
@@ -182,6 +212,7 @@ def expected(done: list[tuple[str, float, bool]]) -> Totals:
 
 DOORS: list[Callable[..., None]] = [
     by_remote_write,
+    by_remote_write_v2,
     by_one_remote_write_of_many_samples,
     by_usage_rows,
     by_scrape,

@@ -1,0 +1,191 @@
+"""Prometheus remote write 2.0: `io.prometheus.write.v2.Request`, labels as symbol references.
+
+A series is known by its symbols joined. References are checked and counted before anything is
+joined: 55 kB of references to one long symbol would otherwise become gigabytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import replace
+
+import numpy as np
+
+from collector.config import LimitSettings
+from collector.decode.protobuf import (
+    BYTES,
+    FIXED64,
+    VARINT,
+    fields,
+    malformed,
+    signed,
+    text,
+    varint,
+)
+from collector.intake import Readings, Refused
+from collector.model import Rejected, Rejection
+from collector.series import REPEATED, Origin, SeriesBook
+
+_ZERO = struct.pack("<d", 0.0)
+_APART = b"\xff"  # in no UTF-8 text
+_LONG_KEY = 4096
+
+
+def decode(
+    data: bytes, book: SeriesBook, origin: Origin, *, now_s: float, limits: LimitSettings
+) -> Readings:
+    """Read an uncompressed Request; a bad series is refused, the others are kept.
+
+    Raises Rejected: MALFORMED when the bytes are no Request, TOO_MANY_FIELDS when it would unfold
+    beyond the limits.
+    """
+    reader = _Reader(data, book, origin, now_s, limits)
+    entries: list[tuple[int, int]] = []
+    for number, wire, start, stop in fields(data, 0, len(data)):
+        if number == 4 and wire == BYTES:
+            reader.add_symbol(start, stop)
+        elif number == 5 and wire == BYTES:
+            entries.append((start, stop))
+            if len(entries) > limits.series_per_request:
+                raise _too_many(f"more than {limits.series_per_request} series")
+    if reader.symbols and reader.symbols[0]:
+        raise malformed("remote write 2.0: the first symbol must be empty")
+    for start, stop in entries:
+        reader.series(start, stop)
+    return reader.readings()
+
+
+def _too_many(what: str) -> Rejected:
+    return Rejected(Rejection.TOO_MANY_FIELDS, f"{what} in a body: split it")
+
+
+class _Reader:
+    def __init__(
+        self, data: bytes, book: SeriesBook, origin: Origin, now_s: float, limits: LimitSettings
+    ) -> None:
+        self.symbols: list[bytes] = []
+        self._data = data
+        self._book = book
+        self._known = book.table(origin)
+        self._origin = origin
+        self._now_s = now_s
+        self._limits = limits
+        self._joined_bytes = 0
+        self._longest = max(limits.label_name_bytes, limits.label_value_bytes)
+        self._slots: list[int] = []
+        self._ts_ms: list[int] = []
+        self._start_ms: list[int] = []
+        self._values: list[bytes] = []
+        self._refused: dict[Rejection, Refused] = {}
+
+    def add_symbol(self, start: int, stop: int) -> None:
+        """The next entry of the symbol table."""
+        text(self._data, start, stop)
+        self.symbols.append(self._data[start:stop])
+
+    def series(self, start: int, stop: int) -> None:
+        """Read the TimeSeries in data[start:stop]."""
+        refs: list[int] = []
+        found: list[tuple[int, int, bytes]] = []
+        created = histograms = 0
+        for number, wire, first, last in fields(self._data, start, stop):
+            if number == 1:
+                refs += self._refs(wire, first, last)
+            elif number == 2 and wire == BYTES:
+                found.append(self._sample(first, last))
+            elif number == 3:
+                histograms += 1
+            elif number == 6 and wire == VARINT:
+                created = signed(first)  # what Prometheus 3 sends, before start_timestamp
+        if histograms:
+            detail = "native histograms are not read yet: send classic histograms"
+            self._refuse(Rejected(Rejection.INVALID_FIELD, detail, field="histograms"), histograms)
+        if found:
+            self._take(refs, found, created)
+
+    def _take(self, refs: list[int], found: list[tuple[int, int, bytes]], created: int) -> None:
+        try:
+            slot = self._slot(refs)
+        except Rejected as rejected:
+            if rejected.reason is Rejection.TOO_MANY_FIELDS:
+                raise
+            self._refuse(rejected, len(found))
+            return
+        for ts_ms, start_ms, value in found:
+            self._slots.append(slot)
+            self._ts_ms.append(ts_ms)
+            self._start_ms.append(start_ms or created)
+            self._values.append(value)
+
+    def _refs(self, wire: int, first: int, last: int) -> list[int]:
+        if wire == VARINT:
+            return [first]
+        if last - first > 10 * 2 * self._limits.labels:
+            return [-1]  # far too many, whatever they are
+        refs = []
+        while first < last:
+            ref, first = varint(self._data, first, last)
+            refs.append(ref)
+        return refs
+
+    def _sample(self, start: int, stop: int) -> tuple[int, int, bytes]:
+        ts_ms, start_ms, value = 0, 0, _ZERO
+        for number, wire, first, last in fields(self._data, start, stop):
+            if number == 1 and wire == FIXED64:
+                value = self._data[first:last]
+            elif number == 2 and wire == VARINT:
+                ts_ms = signed(first)
+            elif number == 3 and wire == VARINT:
+                start_ms = signed(first)
+        return ts_ms, start_ms, value
+
+    def _slot(self, refs: list[int]) -> int:
+        parts = self._looked_up(refs)
+        key = _APART.join(parts)
+        self._joined_bytes += len(key)
+        if self._joined_bytes > self._limits.decoded_bytes:
+            raise _too_many("labels of more bytes than allowed")
+        if len(key) > _LONG_KEY:
+            key = hashlib.blake2b(key, digest_size=32).digest()
+        slot = self._known.get(key)
+        if slot is None:
+            slot = self._book.learn(self._origin, key, _labels(parts), now_s=self._now_s)
+        return slot
+
+    def _looked_up(self, refs: list[int]) -> list[bytes]:
+        if len(refs) > 2 * self._limits.labels or -1 in refs:
+            detail = f"more labels than the {self._limits.labels} allowed: drop some"
+            raise Rejected(Rejection.LABEL_LIMIT, detail)
+        if len(refs) % 2 or (refs and max(refs) >= len(self.symbols)):
+            detail = "labels_refs is odd in length, or refers beyond the symbols"
+            raise Rejected(Rejection.INVALID_FIELD, detail, field="labels_refs")
+        parts = [self.symbols[ref] for ref in refs]
+        if parts and max(map(len, parts)) > self._longest:
+            raise Rejected(Rejection.LABEL_LIMIT, f"a label is longer than {self._longest} bytes")
+        return parts
+
+    def _refuse(self, why: Rejected, count: int) -> None:
+        first = self._refused.get(why.reason) or Refused(why.reason, 0, why.detail, None, why.field)
+        self._refused[why.reason] = replace(first, count=first.count + count)
+
+    def readings(self) -> Readings:
+        """Everything read, `start_ms` only when some sample has one."""
+        starts = np.array(self._start_ms, np.int64)
+        return Readings(
+            np.array(self._slots, np.int64),
+            np.array(self._ts_ms, np.int64),
+            np.frombuffer(b"".join(self._values), "<f8"),
+            starts if starts.any() else None,
+            tuple(self._refused.values()),
+        )
+
+
+def _labels(parts: list[bytes]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for name, value in zip(parts[::2], parts[1::2], strict=True):
+        key = name.decode()
+        if key in labels:
+            labels[REPEATED] = key
+        labels[key] = value.decode()
+    return labels
