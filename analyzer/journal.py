@@ -27,6 +27,7 @@ from analyzer.model import (
     TransitionType,
 )
 from analyzer.notify.clock import aware, stored
+from analyzer.notify.endpoints import endpoints
 from analyzer.notify.event import Entropy, Event, EventId, Links, event_id, trimmed
 from analyzer.notify.outbox import post
 from analyzer.notify.sentence import about, about_decision
@@ -86,6 +87,9 @@ def record(
     entropy: Entropy = os.urandom,
 ) -> list[EventId]:
     """Write changes, events and deliveries in the one transaction given. Twice-safe."""
+    transitions, decisions = tuple(transitions), tuple(decisions)
+    if not (transitions or decisions):
+        return []
     pen = _Pen(tx, now, links, entropy)
     told = [pen.transition(change) for change in transitions]
     told += [pen.decision(decision) for decision in decisions]
@@ -159,6 +163,7 @@ class _Pen:
 
     def __init__(self, tx: Transaction, now: datetime, links: Links, entropy: Entropy) -> None:
         self._tx, self._now, self._links, self._entropy = tx, now, links, entropy
+        self._endpoints = endpoints(tx)
 
     def transition(self, change: Transition, by: str = "") -> EventId | None:
         change = self._honest(change)
@@ -224,7 +229,7 @@ class _Pen:
             incident=trimmed(incident) if incident else None,
             victims=len(incident.finding.victims) if incident else 0, decision=decision,
         )  # fmt: skip
-        return post(self._tx, event, entropy=self._entropy).id
+        return post(self._tx, event, to=self._endpoints, entropy=self._entropy).id
 
 
 def _merged(incident: Incident, row: tuple[str, bool] | tuple[object, ...] | None) -> Incident:

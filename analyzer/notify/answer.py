@@ -37,7 +37,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `status` None: nothing did, `error` says why; `blocked`: we did not try."""
+    """What came back. `status` None: nothing did, `error` says why; `blocked`: we did not try;
+    `unsendable`: the event cannot be put into this channel's words."""
 
     status: int | None
     headers: tuple[tuple[str, str], ...] = ()
@@ -45,11 +46,14 @@ class Answer:
     error: str = ""
     ms: float = 0.0
     blocked: bool = False
+    unsendable: bool = False
 
 
 def judge(answer: Answer) -> Verdict:
     """Only a 2xx is a success; a redirect is never followed and so never one."""
     status = answer.status
+    if answer.unsendable:
+        return Verdict.REFUSED
     if answer.blocked:
         return Verdict.MISCONFIGURED
     if status is None or status >= 500 or status in (408, 425):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
 
 from analyzer.codec import dump, load
 from analyzer.notify.channels import CHANNELS
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.endpoints import Endpoint, endpoints
-from analyzer.notify.event import Entropy, Event, uuid7
+from analyzer.notify.event import Entropy, Event, cut, uuid7
+from analyzer.notify.settings import NotifySettings
 from analyzer.store import Store, Transaction
 from collector.model import Rejected, Rejection
 
@@ -29,11 +34,17 @@ class Claim:
 
 
 def post(
-    tx: Transaction, event: Event, *, only: str | None = None, entropy: Entropy = os.urandom
+    tx: Transaction,
+    event: Event,
+    *,
+    only: str | None = None,
+    to: Sequence[Endpoint] | None = None,
+    entropy: Entropy = os.urandom,
 ) -> Event:
     """Write the event with the next number of its lane, and a delivery per endpoint that wants it.
 
-    `only` is the one endpoint of a test message. Returns the event as it was written.
+    `only` is the one endpoint of a test message; `to` are all endpoints, when the caller has read
+    them already. Returns the event as it was written.
     """
     row = tx.row("notify_next_seq", lane=event.lane)
     event = replace(event, seq=row[0] if row else 1)
@@ -50,17 +61,18 @@ def post(
         test=event.test,
         body=dump(event),
     )
-    for endpoint in endpoints(tx):
-        if _wanted(endpoint, event, only):
-            tx.execute(
-                "notify_delivery_insert",
-                id=f"dlv_{uuid7(event.created_at, entropy)}",
-                event=event.id,
-                endpoint=endpoint.id,
-                lane=event.lane,
-                seq=event.seq,
-                now=now,
-            )
+    everybody = endpoints(tx) if to is None else to
+    wanted = [each.id for each in everybody if _wanted(each, event, only)]
+    if wanted:
+        tx.execute(
+            "notify_deliveries_insert",
+            ids=[f"dlv_{uuid7(event.created_at, entropy)}" for _ in wanted],
+            event=event.id,
+            endpoints=wanted,
+            lane=event.lane,
+            seq=event.seq,
+            now=now,
+        )
     return event
 
 
@@ -77,17 +89,26 @@ def claim(
 ) -> list[Claim]:
     """Take the due heads of the endpoint's lanes, oldest first, for `lease`."""
     with store.transaction() as tx:
-        if CHANNELS[endpoint.format].supersedes:
+        channel = CHANNELS.get(endpoint.format)
+        if channel is not None and channel.supersedes:
             tx.execute("notify_supersede", endpoint=endpoint.id)
         rows = tx.rows("notify_claimable", endpoint=endpoint.id, now=stored(now), limit=limit)
-        claims = [
-            Claim(delivery, attempt + 1, aware(queued_at), replay, load(body, Event), now + lease)
-            for delivery, attempt, queued_at, replay, body in rows
-        ]
+        claims = [each for row in rows if (each := _claimed(tx, row, now + lease)) is not None]
         ids = [taken.delivery for taken in claims]
         if ids:
             tx.execute("notify_claim", ids=ids, lease_until=stored(now + lease))
     return claims
+
+
+def _claimed(tx: Transaction, row: tuple[Any, ...], until: datetime) -> Claim | None:
+    """An event that cannot be read any more dies alone; its lane goes on without it."""
+    delivery, attempt, queued_at, replayed, body = row
+    try:
+        event = load(body, Event)
+    except (ValueError, msgspec.ValidationError) as broken:
+        tx.execute("notify_bury", id=delivery, error=cut(f"the event is unreadable: {broken}"))
+        return None
+    return Claim(delivery, attempt + 1, aware(queued_at), replayed, event, until)
 
 
 def replay(store: Store, delivery: str, *, now: datetime) -> None:
@@ -103,6 +124,14 @@ def replay_failed(store: Store, since: datetime, *, now: datetime) -> int:
         for (delivery,) in rows:
             tx.execute("notify_replay", id=delivery, now=stored(now))
     return len(rows)
+
+
+def prune(store: Store, settings: NotifySettings, *, now: datetime) -> None:
+    """Forget attempts and finished deliveries older than `keep_days`."""
+    before = stored(now - timedelta(days=settings.keep_days))
+    with store.transaction() as tx:
+        tx.execute("notify_prune_attempts", before=before)
+        tx.execute("notify_prune_deliveries", before=before)
 
 
 def _replay(tx: Transaction, delivery: str, now: datetime) -> None:

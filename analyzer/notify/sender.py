@@ -7,6 +7,7 @@ between leaves a lease that runs out, and the same event goes out again under th
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from analyzer.notify.answer import BREAKER_AFTER, Verdict, judge
+from analyzer.notify.answer import BREAKER_AFTER, Answer, Verdict, judge
 from analyzer.notify.channels import render
 from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import stored
@@ -92,6 +93,7 @@ class Sender:
         self._chance, self._limit = chance, limit
         self._workers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="deliver")
         self._busy: dict[str, Future[Delivered]] = {}
+        self._closing = threading.Event()
 
     def tick(self, now: datetime) -> Delivered:
         """Start what is due; returns what has finished since the last tick."""
@@ -107,7 +109,8 @@ class Sender:
         return sum((future.result() for future in self._busy.values()), Delivered())
 
     def close(self) -> None:
-        """Stop. What was claimed and not sent is sent by whoever comes after the lease."""
+        """Stop: let running sends end (15 s at most) and give back what was claimed ahead."""
+        self._closing.set()
         self._workers.shutdown(wait=True, cancel_futures=True)
 
     def _collect(self) -> Delivered:
@@ -144,6 +147,8 @@ class Sender:
     def _take(
         self, key: str, now: datetime, *, flying: int, free: int
     ) -> tuple[Endpoint | None, list[Claim]]:
+        if self._closing.is_set():
+            return None, []
         with self._store.reader() as reader:
             to = endpoint(reader, key)
         if to is None or to.state == "disabled" or (to.hold_until and to.hold_until > now):
@@ -157,7 +162,7 @@ class Sender:
 
     def _try(self, taken: Claim, to: Endpoint, clock: Clock, streak: _Streak) -> Tried:
         late = clock() + timedelta(seconds=self._settings.total_timeout_s) > taken.lease_until
-        if late or streak.broken:
+        if late or streak.broken or self._closing.is_set():
             return Tried(taken, None)
         tried = attempt(taken, to, clock, self._transport)
         streak.note(tried)
@@ -167,7 +172,12 @@ class Sender:
 def attempt(taken: Claim, to: Endpoint, clock: Clock, transport: Transport) -> Tried:
     """Render, sign, post."""
     started = clock()
-    message = render(taken.event, to.addressee, to.format)
+    try:
+        message = render(taken.event, to.addressee, to.format)
+    except (ValueError, LookupError, TypeError, ArithmeticError) as broken:
+        # One odd event must not stop the endpoint: it dies, with its reason in the log.
+        refused = Answer(None, error=f"cannot be written: {broken!r}", unsendable=True)
+        return Tried(taken, Sent(None, {}, refused, started))
     if message is None:
         return Tried(taken, Sent(None, {}, None, started))
     headers = _headers(taken, to, message, started)

@@ -4,9 +4,12 @@ SELECT coalesce(max(seq), 0) + 1 FROM events WHERE lane = $lane
 -- name: notify_event_insert
 INSERT INTO events VALUES ($id, $type, $lane, $seq, $incident, $ts, $created_at, $test, $body)
 
--- name: notify_delivery_insert
-INSERT INTO deliveries VALUES ($id, $event, $endpoint, $lane, $seq, 'pending', 0, $now, NULL, $now,
-    $now, NULL, NULL, NULL, '', false)
+-- name: notify_deliveries_insert
+INSERT INTO deliveries SELECT unnest($ids), $event, unnest($endpoints), $lane, $seq, 'pending', 0,
+    $now, NULL, $now, $now, NULL, NULL, NULL, '', false
+
+-- name: notify_bury
+UPDATE deliveries SET state = 'dead', lease_until = NULL, error = $error WHERE id = $id
 
 -- name: notify_endpoints
 SELECT * FROM endpoints ORDER BY created_at, name
