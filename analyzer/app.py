@@ -15,7 +15,16 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from analyzer import registry, rollup
-from analyzer.api import alerts, incidents, money, problems, status, tenants
+from analyzer.api import (
+    alerts,
+    decisions,
+    incidents,
+    money,
+    problems,
+    resources,
+    status,
+    tenants,
+)
 from analyzer.api.auth import BearerAuth
 from analyzer.config import AnalyzerSettings
 from analyzer.cycle import Rooms
@@ -134,7 +143,9 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1 = APIRouter(prefix="/api/v1")
     v1.include_router(status.router(store, clock, pulse))
     v1.include_router(tenants.router(store, clock, settings, pulse))
+    v1.include_router(resources.router(store, clock, pulse))
     v1.include_router(incidents.router(store, clock, analyzer.links, pulse.touched))
+    v1.include_router(decisions.router(store, clock, analyzer.links, pulse.touched))
     v1.include_router(alerts.router(store, clock, settings.sending()))
     v1.include_router(money.router(store, clock, settings.money(), settings.report_directory))
     app.include_router(v1)
