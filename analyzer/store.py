@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -82,6 +82,11 @@ class Transaction(Reader):
         finally:
             self._cursor.unregister("batch")
 
+    def migrate(self, name: str, text: str, /) -> None:
+        """Run a migration and note that it ran."""
+        self._cursor.execute(text)
+        self._cursor.execute("INSERT INTO migrations VALUES (?, current_localtimestamp())", [name])
+
 
 def _changed(cursor: duckdb.DuckDBPyConnection) -> int:
     row = cursor.fetchone() if cursor.description else None
@@ -94,6 +99,7 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._writer = threading.RLock()
+        self._writing = False
 
     @classmethod
     def open(cls, path: Path | None, *, memory_limit: str = "2GB", threads: int = 2) -> Store:
@@ -127,27 +133,31 @@ class Store:
         folder = resources.files("analyzer.sql") / "migrations"
         for file in sorted(folder.iterdir(), key=lambda f: f.name):
             if file.name.endswith(".sql") and file.name not in done:
-                self._connection.execute("BEGIN")
-                self._connection.execute(file.read_text("utf-8"))
-                self._connection.execute(
-                    "INSERT INTO migrations VALUES (?, current_localtimestamp())", [file.name]
-                )
-                self._connection.execute("COMMIT")
+                with self.transaction() as tx:
+                    tx.migrate(file.name, file.read_text("utf-8"))
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """One writer at a time; everything in the block is committed, or none of it."""
+        """One writer at a time; everything in the block is committed, or none of it.
+
+        Raises RuntimeError inside another transaction of the same thread: it could be committed
+        while that one is rolled back.
+        """
         with self._writer:
+            if self._writing:
+                raise RuntimeError("a transaction inside a transaction: pass the outer one on")
+            self._writing = True
             cursor = self._connection.cursor()
-            cursor.execute("BEGIN")
             try:
+                cursor.execute("BEGIN")
                 yield Transaction(cursor)
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            else:
                 cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(duckdb.Error):  # DuckDB may have ended it already
+                    cursor.execute("ROLLBACK")
+                raise
             finally:
+                self._writing = False
                 cursor.close()
 
     @contextmanager

@@ -115,10 +115,10 @@ def _quantiles(
     store: Store, sums: pl.DataFrame, by: Sequence[str], qs: Sequence[float]
 ) -> pl.DataFrame:
     """`by` and one column `pNN_s` per q, from rows with `bounds` and buckets."""
-    counted = sums.filter(pl.col("bounds").is_not_null() & pl.col("b00").is_not_null())
+    counted = sums.filter(pl.col("bounds").is_not_null())
     groups = counted.select(pl.struct(by).rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
     found = quantiles(
-        counted.select(_BUCKETS).cast(pl.Float64).to_numpy(),
+        counted.select(_BUCKETS).fill_null(0).cast(pl.Float64).to_numpy(),
         counted["bounds"].cast(pl.Int64).to_numpy(),
         groups,
         {ident: tuple(bounds) for ident, bounds in store.rows("latency_bounds")},

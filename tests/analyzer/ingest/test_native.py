@@ -11,7 +11,7 @@ from analyzer.ingest import Drained, Ingest
 from collector.model import LATENCY_BOUNDS, USAGE_SCHEMA, UsageRows
 from tests.analyzer.ingest.door import NOW, SPOOL, FakeDoor, _ask, sums
 
-AT = datetime(2026, 1, 5, 12, 0)
+AT = datetime(2026, 1, 5, 12, 0)  # noqa: DTZ001 - the store keeps UTC without zone
 
 
 def table(*rows: dict, bounds: list | None = None) -> pa.Table:

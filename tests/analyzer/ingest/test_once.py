@@ -95,11 +95,11 @@ def test_counter_states_are_folded_and_still_true(store, monkeypatch) -> None:
     door = FakeDoor()
     ingest = Ingest(store, door=door)
     door.put(0, FIRST)
-    for number in range(1, 30):
+    for number in range(1, 12):
         door.put(number, [samples((0, 15 * number, 10 + number), (1, 15 * number, 5))])
         ingest.drain(SPOOL, now=NOW)
     assert _ask(store, "SELECT count(*) FROM counter_states")[0][0] <= 12
-    door.put(30, [samples((0, 450, 50))])
+    door.put(12, [samples((0, 450, 50))])
     Ingest(store, door=door).drain(SPOOL, now=NOW)
     assert sums(store)["count"] == 40
 
