@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from analyzer.notify.answer import BREAKER_AFTER, Answer, Verdict, judge
 from analyzer.notify.channels import render
 from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint
+from analyzer.notify.feed import EVERY, fed, feed
 from analyzer.notify.outbox import Claim, claim
 from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import Sent, Settled, Tried, settle
@@ -94,6 +95,8 @@ class Sender:
         self._workers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="deliver")
         self._busy: dict[str, Future[Delivered]] = {}
         self._closing = threading.Event()
+        self._feeds: dict[str, Future[int]] = {}
+        self._fed_at = datetime.min.replace(tzinfo=UTC)
 
     def tick(self, now: datetime) -> Delivered:
         """Start what is due; returns what has finished since the last tick."""
@@ -102,7 +105,24 @@ class Sender:
         for (key,) in self._store.rows("notify_due_endpoints", now=stored(now)):
             if key not in self._busy:
                 self._busy[key] = self._workers.submit(self._drain, key, clock)
+        self._repeat(now)
         return done
+
+    def _repeat(self, now: datetime) -> None:
+        """Alertmanagers are told once a minute what they must not forget."""
+        if now - self._fed_at < EVERY:
+            return
+        self._fed_at = now
+        for to in fed(self._store):
+            if to.id not in self._feeds or self._feeds[to.id].done():
+                self._feeds[to.id] = self._workers.submit(
+                    feed, self._store, to, now=now, transport=self._transport
+                )
+
+    @property
+    def feeding(self) -> bool:
+        """Whether a repetition is under way."""
+        return any(not each.done() for each in self._feeds.values())
 
     def wait(self) -> Delivered:
         """Let all workers finish."""

@@ -152,3 +152,16 @@ UPDATE endpoints SET secret = $secret WHERE id = $id
 -- name: notify_counts
 SELECT count(*) FILTER (state = 'delivered'), count(*) FILTER (state = 'dead')
 FROM deliveries WHERE endpoint = $endpoint
+
+-- name: notify_feed
+-- The latest word on every incident that fires or ended lately, unless newer word is on its way.
+SELECT e.body
+FROM events e JOIN incidents i ON i.id = e.incident
+WHERE e.type LIKE 'incident.%' AND NOT e.test AND NOT i.withdrawn
+    AND (i.state IN ('firing', 'flapping') OR i.ended_at >= $resolved_since)
+    AND NOT EXISTS (
+        SELECT 1 FROM deliveries d
+        WHERE d.endpoint = $endpoint AND d.lane = e.lane AND d.state IN ('pending', 'in_flight')
+    )
+QUALIFY row_number() OVER (PARTITION BY e.incident ORDER BY e.seq DESC) = 1
+ORDER BY e.incident

@@ -2,29 +2,41 @@
 
 Labels are the alert's identity there: a changed label is a new alert and a stale one. Kind,
 severity, counts and the tenant may change while an incident lasts, so they are annotations.
+
+An Alertmanager keeps no alert over a restart and forgets what it is not told again. So besides the
+changes themselves, `notify.feed` repeats what still fires every minute with an end four minutes
+ahead, and a resolution for a quarter of an hour with its fixed end.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from analyzer.model import IncidentState
+from analyzer.model import Incident, IncidentState
 from analyzer.notify.channels.alertmanager import alert_annotations
+from analyzer.notify.channels.incident import JsonObject
 from analyzer.notify.channels.message import Addressee, Message, as_json, rfc3339
 from analyzer.notify.event import Event, cut
 
-HOLDS = timedelta(hours=24)
-"""How long an alert fires without word from us. Alertmanager forgets an alert it is not sent
-again; the resolution ends it early."""
+HOLDS = timedelta(minutes=4)
 
 
 def render(event: Event, to: Addressee) -> Message | None:
-    incident = event.incident
-    if incident is None or event.decision is not None:
+    if event.incident is None:
         return None
+    return Message(to.url, as_json([alert(event, event.incident, event.created_at)]))
+
+
+def render_all(events: list[Event], to: Addressee, now: datetime) -> Message:
+    """Everything that is to be said again, in one message."""
+    told = [alert(event, event.incident, now) for event in events if event.incident is not None]
+    return Message(to.url, as_json(told))
+
+
+def alert(event: Event, incident: Incident, now: datetime) -> JsonObject:
     over = incident.state is IncidentState.RESOLVED
-    ends = (incident.ended_at or event.at) if over else event.created_at + HOLDS
-    alert = {
+    ends = (incident.ended_at or event.at) if over else now + HOLDS
+    return {
         "labels": {
             "alertname": "PartywallIncident",
             "resource": cut(incident.resource),
@@ -39,4 +51,3 @@ def render(event: Event, to: Addressee) -> Message | None:
         "endsAt": rfc3339(ends),
         "generatorURL": event.url,
     }
-    return Message(to.url, as_json([alert]))
