@@ -278,6 +278,8 @@ def advance_all(
         moves += changes
         if after is not None:
             kept.append(after)
+    if active is not None and active.kind is Kind.NOISY_NEIGHBOUR:
+        left = [f for f in left if f.kind not in SHARED]  # no other story ripens beside a blame
     for finding in left:
         after, changes = advance(None, finding, resource=resource, at=at, policy=policy)
         moves += changes

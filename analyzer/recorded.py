@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from analyzer.detect.arrays import MEASURES, Floats
+from analyzer.detect.arrays import MEASURES, Floats, zeroed
+from analyzer.ring import Integers
 from analyzer.windows import add_up, middles
 from collector.model import (
     GRAIN_S,
@@ -176,19 +177,28 @@ def _from_buckets(buckets: pl.Series, bounds: pl.Series | None) -> tuple[Floats,
     for rows, edges in _by_bounds(buckets.len(), bounds):
         lists = buckets.gather(rows)
         lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-        flat = lists.list.explode(empty_as_null=False, keep_nulls=False)
-        counts = np.maximum(np.nan_to_num(flat.cast(pl.Float64).fill_null(0.0).to_numpy()), 0.0)
-        owner = np.repeat(np.arange(lengths.size), lengths)
-        place = np.arange(counts.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        middle = middles(edges)[np.minimum(place, len(edges))]
-        logs[rows] = np.bincount(owner, counts * middle, lengths.size)
-        timed[rows] = np.bincount(owner, counts, lengths.size)
+        flat = lists.list.explode(empty_as_null=False, keep_nulls=False).cast(pl.Float64)
+        counts = np.maximum(zeroed(flat.fill_null(0.0).to_numpy()), 0.0)
+        logs[rows], timed[rows] = _summed(counts, lengths, middles(edges)[: len(edges) + 1])
     return logs, timed
+
+
+def _summed(counts: Floats, lengths: Integers, middle: Floats) -> tuple[Floats, Floats]:
+    """Per list (sum of counts x middle, sum of counts); buckets past the open one count into it."""
+    width = int(lengths[0]) if lengths.size else 0
+    if width and (lengths == width).all():
+        table = counts.reshape(-1, width)
+        return table @ middle[np.minimum(np.arange(width), middle.size - 1)], table.sum(axis=1)
+    owner = np.repeat(np.arange(lengths.size), lengths)
+    place = np.arange(counts.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    weights = counts * middle[np.minimum(place, middle.size - 1)]
+    size = lengths.size
+    return np.bincount(owner, weights, size), np.bincount(owner, counts, size)
 
 
 def _by_bounds(
     height: int, bounds: pl.Series | None
-) -> Iterator[tuple[np.ndarray, tuple[float, ...]]]:  # type: ignore[type-arg]
+) -> Iterator[tuple[Integers, tuple[float, ...]]]:
     """Row numbers with each set of finite bounds; null means the default."""
     if bounds is None:
         yield np.arange(height), LATENCY_BOUNDS

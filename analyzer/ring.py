@@ -131,16 +131,18 @@ class Ring:
         values = self._values[:, : len(self._tenants), low:high]
         trains = ~self._poisoned[low:high]
         if factor > 1:
-            values, trains = _coarser(values, factor), trains.reshape(-1, factor).all(axis=1)
+            values = _coarser(values, factor)
+            trains = np.asarray(trains.reshape(-1, factor).all(axis=1))
+        measures = dict(zip(MEASURES, values, strict=True))
         start = np.datetime64((self._origin + low) * GRAIN_S, "s").astype("datetime64[us]")
         step = np.timedelta64(self.window_s * 1_000_000, "us")
         return ResourceWindows(
-            self.resource,
-            self.kind,
-            tuple(self._tenants),
-            start + np.arange(values.shape[2]) * step,
-            float(self.window_s),
-            *values,
+            resource=self.resource,
+            kind=self.kind,
+            tenants=tuple(self._tenants),
+            ts=start + np.arange(values.shape[2]) * step,
+            window_s=float(self.window_s),
+            **measures,
             capacity=self.capacity,
             trains=trains,
             normal=self.normal,

@@ -39,6 +39,6 @@ def thinned(scene: Scene, sure: float) -> float:
     sure *= 1.0 if victims >= 3 else 0.9 if victims == 2 else 0.8
     sure *= 1.0 - 0.3 * float(scene.work.lost[-6:].mean())
     sure *= 1.0 - 0.15 * (1.0 - float(scene.work.busy_known.mean()))
-    if scene.normal.windows * scene.windows.window_s < 3600:
+    if scene.normal.windows * scene.windows.window_s < 2 * scene.settings.min_history_s:
         sure *= 0.97
-    return round(min(max(sure, 0.05), 0.99), 3)
+    return round(float(min(max(sure, 0.05), 0.99)), 3)

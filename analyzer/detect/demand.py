@@ -70,8 +70,8 @@ class _Raw:
     """The windows of a cut with lost ones replaced by the last that came."""
 
     def __init__(self, windows: ResourceWindows, cut: slice) -> None:
-        self.lost: Bools = np.isnan(windows.arrived[:, cut]).all(axis=0)
-        self.lost &= np.isnan(windows.count[:, cut]).all(axis=0)
+        unseen = np.isnan(windows.arrived[:, cut]) & np.isnan(windows.count[:, cut])
+        self.lost: Bools = np.asarray(unseen.all(axis=0))
         at = _carry(self.lost) if self.lost.any() else None
 
         def taken(values: Floats) -> Floats:
@@ -83,7 +83,7 @@ class _Raw:
         self.busy, self.errors = taken(windows.busy_s), taken(windows.errors)
         self.volume = taken(windows.volume)
         # A window without traffic shows no server time either: any known one in the ring counts.
-        self.busy_known: Bools = (~np.isnan(windows.busy_s)).any(axis=1)
+        self.busy_known: Bools = np.asarray((~np.isnan(windows.busy_s)).any(axis=1))
         self.log_latency = taken(windows.log_latency)
         if np.isnan(self.log_latency).all():
             self.log_latency = _waited(taken(windows.wait_s), self.busy, self.finished)
@@ -104,11 +104,17 @@ def _waited(wait: Floats, busy: Floats, finished: Floats) -> Floats:
 
 
 def cost_per_operation(work: Work, usual: Floats, seconds: float) -> Floats:
-    """Busy seconds per operation, shrunk toward the tenant's usual cost. [tenants, windows]"""
+    """Busy seconds per operation, shrunk toward the tenant's usual cost. [tenants, windows]
+
+    Where work arrives and hardly any finishes, server time belongs to operations still running:
+    divided by the few that finished it would make a victim look dear, so the usual cost stands.
+    """
     done = work.finished * seconds
     spent = work.served * seconds
     shrunk = (spent + PRIOR_OPERATIONS * usual[:, None]) / (done + PRIOR_OPERATIONS)
-    cost: Floats = np.where(work.busy_known[:, None], shrunk, usual[:, None])
+    stuck = work.finished < 0.3 * work.arrivals
+    told = work.busy_known[:, None] & ~stuck
+    cost: Floats = np.where(told, shrunk, usual[:, None])
     return cost
 
 

@@ -97,7 +97,7 @@ def _caveats(scene: Scene) -> tuple[str, ...]:
         found.append(f"{lost} of the last {scene.work.lost.size} windows are missing")
     if scene.windows.capacity is None:
         found.append("no capacity is configured: it was estimated from the load seen")
-    fresh = int(np.isnan(scene.normal.felt).sum())
+    fresh = int((np.isnan(scene.normal.felt) & (scene.work.operations[:, -1] > 0)).sum())
     if fresh:
         found.append(f"{fresh} tenants have no history here and are compared with their peers")
     return tuple(found)

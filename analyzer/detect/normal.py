@@ -75,7 +75,8 @@ def _usual_cost(work: Work, usable: Bools) -> Floats:
     pooled = spent.sum() / max(done[work.busy_known].sum(), 1e-9)
     felt = np.exp(np.nan_to_num(quantiles(work.felt[:, usable], (0.25,))[0], nan=np.log(0.01)))
     measured = (spent + 1e-3 * pooled) / (done + 1e-3)
-    return np.maximum(np.where(work.busy_known, measured, felt), 1e-7)
+    cost: Floats = np.maximum(np.where(work.busy_known, measured, felt), 1e-7)
+    return cost
 
 
 def _summarise(
@@ -87,9 +88,9 @@ def _summarise(
     settings: DetectSettings,
 ) -> Normal:
     taught = demand[:, usable]
+    done = work.finished[:, usable].sum(axis=1)
     centre = _centre(taught)
     felt, felt_spread = _felt(work.felt[:, usable], work.operations[:, usable], settings)
-    done = work.finished[:, usable].sum(axis=1)
     job_s = float(np.sum(usual * done) / max(np.sum(done), 1e-9))
     normal = Normal(
         arrivals=_centre(work.arrivals[:, usable]),
@@ -158,7 +159,7 @@ def _with_capacity(
 
 
 def aligned(normal: Normal, tenants: int) -> Normal:
-    """The same with room for tenants who came later: they are compared with the typical peer."""
+    """The same with room for tenants who came later: nothing is known of them yet."""
     missing = tenants - normal.demand.size
     if missing <= 0:
         return normal
@@ -171,9 +172,9 @@ def aligned(normal: Normal, tenants: int) -> Normal:
 
     return replace(
         normal,
-        arrivals=grown(normal.arrivals, typical(normal.arrivals)),
+        arrivals=grown(normal.arrivals, 0.0),
         cost=grown(normal.cost, normal.job_s),
-        demand=grown(normal.demand, typical(normal.demand)),
+        demand=grown(normal.demand, 0.0),
         demand_spread=grown(normal.demand_spread, 0.5),
         felt=grown(normal.felt, np.nan),
         felt_spread=grown(normal.felt_spread, 0.5),

@@ -46,7 +46,8 @@ def allowance(scene: Scene, suspects: Indices) -> Floats:
     expected = scene.expected[suspects]
     spread = np.minimum(scene.normal.demand_spread[suspects], 0.7)[:, None]
     level = fair_share(scene.normal.demand, scene.capacity, scene.settings.target_utilisation)
-    return np.maximum(expected * np.exp(spread), np.minimum(level, 3.0 * expected))
+    cap: Floats = np.maximum(expected * np.exp(spread), np.minimum(level, 3.0 * expected))
+    return cap
 
 
 def relieve(scene: Scene, suspects: Indices) -> Relief:

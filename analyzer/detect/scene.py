@@ -59,7 +59,7 @@ def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -
     # Served cost per arrival falls for everybody under saturation: divide that out.
     cost = cost / np.minimum(middle, 1.0)
     demand = offered(work, cost)
-    expected = normal.demand[:, None] * growth * cost_growth
+    expected = usual_or_peers(normal.demand)[:, None] * growth * cost_growth
     slowdown = shared_slowdown(seen)
     return Scene(
         windows=windows,
@@ -78,6 +78,15 @@ def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -
         others_breadth=breadth_of_others(seen),
         capacity=_capacity(windows, normal, work, demand, slowdown),
     )
+
+
+def usual_or_peers(usual: Floats) -> Floats:
+    """A tenant nothing is known of is compared with the typical one who works here."""
+    known = usual > 0
+    if known.all() or not known.any():
+        return usual
+    filled: Floats = np.where(known, usual, np.median(usual[known]))
+    return filled
 
 
 def _capacity(

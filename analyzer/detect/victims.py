@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.detect.arrays import Bools, Floats
+from analyzer.detect.arrays import Bools, Floats, zeroed
 from analyzer.detect.demand import Work
 from analyzer.detect.normal import Normal
 from analyzer.detect.settings import DetectSettings
@@ -48,7 +48,8 @@ def harmed(work: Work, normal: Normal, settings: DetectSettings, seconds: float)
 
 
 def _or_nan(values: Floats) -> Floats:
-    return np.where(values > 0, values, np.nan)
+    known: Floats = np.where(values > 0, values, np.nan)
+    return known
 
 
 def _by_errors(work: Work, normal: Normal, seconds: float) -> Floats:
@@ -58,35 +59,43 @@ def _by_errors(work: Work, normal: Normal, seconds: float) -> Floats:
     usual = np.minimum(normal.error_ratio, 1.0)[:, None]
     noise = 3.0 * np.sqrt(usual * (1 - usual) * done + 1.0) / done
     more = ratio - usual
-    return np.where(more > np.maximum(noise, 0.05), np.log1p(ERROR_WEIGHT * more), 0.0)
+    pain = np.log1p(ERROR_WEIGHT * np.maximum(more, 0.0))
+    felt: Floats = np.where(more > np.maximum(noise, 0.05), pain, 0.0)
+    return felt
 
 
 def _by_stall(work: Work, seconds: float) -> Floats:
     """Less than half of at least ten arrivals finished: log of arrivals per finished."""
     begun, done = work.arrivals * seconds, work.operations
     stalled = (begun >= 10.0) & (done < 0.5 * begun)
-    return np.where(stalled, np.log((begun + 1.0) / (done + 1.0)), 0.0)
+    felt: Floats = np.where(stalled, np.log((begun + 1.0) / (done + 1.0)), 0.0)
+    return felt
 
 
 def shared_slowdown(seen: Harmed) -> Floats:
     """Pooled log slowdown of everybody, [windows]."""
     weighted = seen.weight * clipped(seen.rise)
-    return weighted.sum(axis=0) / np.maximum(seen.weight.sum(axis=0), 1e-9)
+    pooled: Floats = weighted.sum(axis=0) / np.maximum(seen.weight.sum(axis=0), 1e-9)
+    return pooled
 
 
 def slowdown_of_others(seen: Harmed) -> Floats:
     """The same without tenant i, [tenants, windows]: the sum leaves each one out in turn."""
     weighted = seen.weight * clipped(seen.rise)
     rest = seen.weight.sum(axis=0) - seen.weight
-    return (weighted.sum(axis=0) - weighted) / np.maximum(rest, 1e-9)
+    pooled: Floats = (weighted.sum(axis=0) - weighted) / np.maximum(rest, 1e-9)
+    return pooled
 
 
 def breadth_of_others(seen: Harmed) -> Floats:
     """Share of the other tenants that are hurt, [tenants, windows]."""
+    hurt = seen.hurt & seen.felt
     rest = seen.felt.sum(axis=0) - seen.felt
-    return ((seen.hurt & seen.felt).sum(axis=0) - (seen.hurt & seen.felt)) / np.maximum(rest, 1)
+    share: Floats = (hurt.sum(axis=0) - hurt) / np.maximum(rest, 1)
+    return share
 
 
 def clipped(rise: Floats) -> Floats:
     """One tenant's word is bounded: between a third faster and twenty times slower."""
-    return np.clip(np.nan_to_num(rise), -0.3, 3.0)
+    word: Floats = np.clip(zeroed(rise), -0.3, 3.0)
+    return word

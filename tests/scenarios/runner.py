@@ -126,7 +126,8 @@ def _seconds(text: str) -> float:
 
 
 def _expected(words: list[str]) -> Expected:
-    kind, found, key = Kind(words[0]), {"by": set(), "hurting": set(), "within": set()}, ""
+    found: dict[str, set[str]] = {"by": set(), "hurting": set(), "within": set()}
+    kind, key = Kind(words[0]), ""
     for word in words[1:]:
         if word in found or word == "resolved":
             key = word
@@ -162,10 +163,20 @@ def world_of(scenario: Scenario) -> World:
     operations = [np.concatenate(part)[order] for part in (who, at, size)]
     count = order.size
     return World(
-        "scenario", scenario.seed, Shape(tenants=len(scenario.tenants), seconds=scenario.seconds),
-        Server(scenario.cores, speed), *operations, np.zeros(count, bool), np.ones(count), (),
-        0.0, 0.0, "",
-    )  # fmt: skip
+        family="scenario",
+        seed=scenario.seed,
+        shape=Shape(tenants=len(scenario.tenants), seconds=scenario.seconds),
+        server=Server(scenario.cores, speed),
+        who=operations[0],
+        at=operations[1],
+        size=operations[2],
+        excess=np.zeros(count, bool),
+        volume=np.ones(count),
+        script=(),
+        begin=0.0,
+        end=0.0,
+        kind="",
+    )
 
 
 def windows_of(scenario: Scenario) -> ResourceWindows:
