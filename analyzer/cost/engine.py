@@ -64,6 +64,7 @@ def make_statement(
         hours=week.hours,
         measured_hours=int(hours[0]) if hours else 0,
         status=_status(status, lines),
+        scale=settings.scale,
         terms=settings,
         tenants=_tenant_lines(due, done, tenants, seconds, settings, (week.start, end), before),
         resources=lines,

@@ -39,6 +39,6 @@ def cost_before(reader: Reader, week: Week, settings: CostSettings) -> dict[str,
     last = stored(reader, week.previous().id)
     if last is None or last.statement.terms.currency != settings.currency:
         return {}
-    shift = settings.scale - last.statement.terms.scale
+    shift = settings.scale - last.statement.scale
     lines = last.statement.tenants
     return {line.tenant: int(Decimal(line.total).scaleb(shift)) for line in lines}

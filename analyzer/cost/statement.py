@@ -97,6 +97,7 @@ class Statement:
     hours: int
     measured_hours: int
     status: str
+    scale: int
     terms: CostSettings
     tenants: tuple[TenantLine, ...]
     resources: tuple[ResourceLine, ...]
@@ -127,7 +128,7 @@ class Statement:
 
     def money(self, quanta: int) -> str:
         """An amount with all its decimals: 806400 at scale 4 is 80.6400."""
-        return money(quanta, self.terms.scale)
+        return money(quanta, self.scale)
 
 
 _STATEMENT = TypeAdapter(Statement)
@@ -135,12 +136,15 @@ _STATEMENT = TypeAdapter(Statement)
 
 def money(quanta: int, scale: int) -> str:
     """Whole quanta as a decimal string without exponent."""
-    return f"{Decimal(quanta).scaleb(-scale):f}" if scale else str(quanta)
+    if not scale:
+        return str(quanta)
+    digits = f"{abs(quanta):0{scale + 1}d}"
+    return f"{'-' if quanta < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
 
 
 def to_json(statement: Statement) -> str:
     """Canonical: sorted keys, no spaces, amounts as decimal strings, times in RFC 3339."""
-    scale = statement.terms.scale
+    scale = statement.scale
     return json.dumps(
         _written(asdict(statement), scale), sort_keys=True, separators=(",", ":"), default=_plain
     )
@@ -149,7 +153,7 @@ def to_json(statement: Statement) -> str:
 def from_json(text: str) -> Statement:
     """The statement `to_json` wrote. Raises pydantic.ValidationError on another shape."""
     plain = json.loads(text)
-    return _STATEMENT.validate_python(_read(plain, _scale_of(plain)))
+    return _STATEMENT.validate_python(_read(plain, int(plain["scale"])))
 
 
 def sha256(content: str) -> str:
@@ -183,10 +187,6 @@ def _read(value: object, scale: int, *, inside: bool = False) -> object:
     if isinstance(value, list):
         return [_read(item, scale, inside=inside) for item in value]
     return value
-
-
-def _scale_of(plain: dict[str, object]) -> int:
-    return TypeAdapter(CostSettings).validate_python(plain["terms"]).scale
 
 
 def _plain(value: object) -> str:

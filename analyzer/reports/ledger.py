@@ -232,7 +232,7 @@ def _enter(
 def _delta(last: Stored | None, statement: Statement) -> str | None:
     if last is None:
         return None
-    return money(statement.bill - last.statement.bill, statement.terms.scale)
+    return money(statement.bill - last.statement.bill, statement.scale)
 
 
 def _changed(last: Stored | None, statement: Statement) -> tuple[TenantId, ...]:

@@ -88,7 +88,7 @@ def _write(
 ) -> None:
     sheet = book.add_worksheet(name)
     bold = book.add_format({"bold": True})
-    decimals = document.statement.terms.scale
+    decimals = document.statement.scale
     money = book.add_format({"num_format": "0." + "0" * decimals if decimals else "0"})
     sheet.write_string(0, 0, document.headline(), bold)
     for column, word in enumerate(head):

@@ -122,7 +122,7 @@ def test_the_html_shows_the_numbers_of_the_statement(document, statement):
 @pytest.mark.parametrize(("table", "first", "last"), [("resources", 2, 5), ("tenants", 2, 5)])
 def test_tables_add_up_as_shown_in_both_directions(document, statement, table, first, last):
     rows = parsed(document).tables[table][1:]
-    scale = statement.terms.scale
+    scale = statement.scale
     numbers = [[int(cell.replace(".", "")) for cell in row[first : last + 1]] for row in rows]
     assert all(
         "." in cell and len(cell.split(".")[1]) == scale for cell in rows[0][first : last + 1]
@@ -206,7 +206,7 @@ def test_the_workbook_holds_the_numbers_of_the_statement(document, statement):
     sheets, s = workbook(document), statement
 
     def quanta(value: float) -> int:
-        return round(Decimal(str(value)).scaleb(s.terms.scale))
+        return round(Decimal(str(value)).scaleb(s.scale))
 
     assert [quanta(v) for v in sheets["proof"][0]] == [s.allocated, s.idle, s.unattributed, s.bill]
     assert [(row[0], quanta(row[6])) for row in sheets["tenants"]] == [
