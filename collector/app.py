@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
@@ -16,6 +16,7 @@ from collector.config import CollectorSettings
 from collector.intake import Intake
 from collector.metrics import CollectorMetrics
 from collector.model import Rejected, Rejection
+from collector.receivers.otlp import OtlpReceiver
 from collector.receivers.remote_write import RemoteWriteReceiver
 from collector.receivers.scrape import Scraper
 from collector.receivers.usage import UsageReceiver
@@ -46,6 +47,10 @@ class Receiver(Protocol):
         """Raises Rejected when nothing of the body was taken."""
         ...
 
+    def refuse(self, rejected: Rejected, headers: Mapping[str, str]) -> Reply:
+        """The answer to a body of which nothing was taken, in the words of the protocol."""
+        ...
+
 
 class Collector:
     """Routes requests to receivers and answers for the collector's health."""
@@ -58,6 +63,7 @@ class Collector:
         receivers: Sequence[Receiver] = (
             RemoteWriteReceiver(self.intake, settings.limits),
             UsageReceiver(self.intake, settings.limits),
+            OtlpReceiver(self.intake, settings.limits, settings.tenancy),
         )
         self.scraper = Scraper(
             settings.scrape, self.intake, settings.limits, self.metrics, now_ms=_now_ms
@@ -102,20 +108,21 @@ class Collector:
 
     async def _guarded(self, receiver: Receiver, scope: Scope, receive: Receive) -> Reply:
         """Whatever goes wrong on our side is a 503: senders drop data on a 500."""
+        headers = headers_of(scope)
         try:
-            headers = headers_of(scope)
             claim = self._claim(headers)
             body = await read_body(receive, headers, self.settings.limits.body_bytes)
             request = Request(receiver.path, headers, body, _now_ms())
             return await receiver.answer(request, claim)
         except Rejected as rejected:
             self.metrics.refused(rejected)
-            return problem(rejected)
+            return receiver.refuse(rejected, headers)
         except (Disconnected, asyncio.CancelledError):
             raise
         except Exception:
             log.exception("ingest failed: %s", receiver.path)
-            return problem(Rejected(Rejection.UNAVAILABLE, "the collector failed, send again"))
+            failed = Rejected(Rejection.UNAVAILABLE, "the collector failed, send again")
+            return receiver.refuse(failed, headers)
 
     def _claim(self, headers: dict[str, str]) -> Claim:
         claim = authenticate(headers.get("authorization", ""), self.settings.tokens)

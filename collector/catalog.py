@@ -37,7 +37,12 @@ def _own(name: str, unit: str, column: Column, text: str) -> Meter:
 
 OWN_METERS: tuple[Meter, ...] = (
     _own("arrived_total", "operations", Column.ARRIVED, "Operations begun or enqueued."),
-    _own("finished_total", "operations", Column.COUNT, "Operations finished, well or not."),
+    _own(
+        "finished_total",
+        "operations",
+        Column.COUNT,
+        "Operations finished, for platforms without the histogram (its count counts them too).",
+    ),
     _own("errors_total", "operations", Column.ERRORS, "Operations that failed."),
     _own(
         "busy_seconds_total",

@@ -38,7 +38,7 @@ class Request:
     @property
     def media_type(self) -> str:
         """The content type without its parameters."""
-        return self.header("content-type").partition(";")[0].strip().lower()
+        return media_type_of(self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class Reply:
     body: bytes = b""
     media_type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def media_type_of(headers: Mapping[str, str]) -> str:
+    """The content type without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial as bind
 
 from collector.config import LimitSettings
@@ -11,7 +12,7 @@ from collector.intake import Accepted, Decode, Intake
 from collector.model import Rejected, Rejection
 from collector.series import Origin
 from collector.tenancy import Claim
-from collector.wire import Reply, Request, partial
+from collector.wire import Reply, Request, partial, problem
 
 PATH = "/api/v1/write"
 _V1 = "prometheus.WriteRequest"
@@ -31,6 +32,10 @@ class RemoteWriteReceiver:
         """Decode, admit, append; see `Receiver`."""
         decode = self._decoder(_message(request), request, claim)
         return reply_of(await self._intake.samples(decode, now_ms=request.now_ms))
+
+    def refuse(self, rejected: Rejected, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002
+        """A problem; see `Receiver`."""
+        return problem(rejected)
 
     def _decoder(self, message: str, request: Request, claim: Claim) -> Decode:
         data = unsnap(request.body, self._limits.decoded_bytes)

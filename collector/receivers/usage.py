@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from collector.config import LimitSettings
 from collector.decode.compression import inflate
 from collector.decode.usage import ARROW, NDJSON, Reading, Rows, decode_arrow, decode_ndjson
 from collector.intake import Intake
 from collector.model import Rejected, Rejection
 from collector.tenancy import Claim
-from collector.wire import Reply, Request, as_json, partial
+from collector.wire import Reply, Request, as_json, partial, problem
 
 PATH = "/api/v1/usage"
 BATCH_HEADER = "X-Partywall-Batch"
@@ -34,6 +36,10 @@ class UsageReceiver:
         if accepted.refused:
             return partial(accepted.refused, accepted.rows, "rows")
         return as_json(200, {"rows": accepted.rows})
+
+    def refuse(self, rejected: Rejected, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002
+        """A problem; see `Receiver`."""
+        return problem(rejected)
 
     def _decode(self, request: Request, claim: Claim) -> Rows:
         resolver = self._intake.resolver

@@ -11,7 +11,7 @@ import httpx
 
 from collector.app import Collector, build
 from collector.config import CollectorSettings
-from collector.model import Column, Frame, Samples, Series, UsageRows
+from collector.model import Column, Frame, MeterKind, Samples, Series, UsageRows
 from collector.spool import generation_of, read_segment, sealed, segment_id
 
 Place = tuple[str, str, str]
@@ -60,7 +60,8 @@ Totals = dict[tuple[Place, str], int]
 
 
 def totals(tmp_path: Path) -> Totals:
-    """Integer totals by place and column: counters as last minus first, latency buckets disjoint.
+    """Integer totals by place and column. Counters: last minus first; deltas: the sum; latency
+    buckets: disjoint.
 
     An oracle written without arrays: what the analyzer must find, however the data came in.
     """
@@ -80,7 +81,10 @@ def _from_samples(tmp_path: Path) -> Iterator[tuple[Place, str, int]]:
     for identity, series in kinds.items():
         ordered = [value for _, value in sorted(points[identity])]
         scale = 1_000_000 if series.column.endswith("_s") else 1
-        delta = round(ordered[-1] * scale) - round(ordered[0] * scale)
+        if series.kind is MeterKind.DELTA:
+            delta = sum(round(value * scale) for value in ordered)
+        else:
+            delta = round(ordered[-1] * scale) - round(ordered[0] * scale)
         place = (str(series.tenant), str(series.resource), str(series.family))
         if series.column is Column.LATENCY_BUCKET:
             assert series.histogram is not None

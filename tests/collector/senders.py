@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import cramjam
 
@@ -77,3 +78,100 @@ RW2_HEADERS = {
     "Content-Encoding": "snappy",
     "X-Prometheus-Remote-Write-Version": "2.0.0",
 }
+
+
+def _pairs(labels: Labels) -> list[dict[str, object]]:
+    return [{"key": k, "value": {"stringValue": v}} for k, v in labels.items()]
+
+
+def otlp_request(metrics: list[dict[str, object]], resource: Labels) -> dict[str, object]:
+    """An `ExportMetricsServiceRequest` in OTLP/JSON form."""
+    return {
+        "resourceMetrics": [
+            {"resource": {"attributes": _pairs(resource)}, "scopeMetrics": [{"metrics": metrics}]}
+        ]
+    }
+
+
+def otlp_point(labels: Labels, ts_ms: int, start_ms: int, **values: object) -> dict[str, object]:
+    """A data point; 64-bit numbers as text, as the JSON mapping says."""
+    times = {"timeUnixNano": f"{ts_ms}000000", "startTimeUnixNano": f"{start_ms}000000"}
+    return {"attributes": _pairs(labels), **times, **values}
+
+
+Json = Mapping[str, Any]
+
+
+def otlp_protobuf(request: Json) -> bytes:
+    """The same request on the wire (the kinds of metric our tests use)."""
+    return b"".join(
+        field(
+            1,
+            field(1, _attributes(1, one["resource"]["attributes"]))
+            + b"".join(
+                field(2, b"".join(field(2, _metric(m)) for m in scope["metrics"]))
+                for scope in one["scopeMetrics"]
+            ),
+        )
+        for one in request["resourceMetrics"]
+    )
+
+
+def _attributes(number: int, pairs: list[Json]) -> bytes:
+    return b"".join(
+        field(
+            number,
+            field(1, p["key"].encode()) + field(2, field(1, p["value"]["stringValue"].encode())),
+        )
+        for p in pairs
+    )
+
+
+def _fixed(number: int, value: int) -> bytes:
+    return varint(number << 3 | 1) + value.to_bytes(8, "little")
+
+
+def _metric(metric: Json) -> bytes:
+    head = field(1, metric["name"].encode()) + field(3, metric.get("unit", "").encode())
+    for name, number in (
+        ("gauge", 5),
+        ("sum", 7),
+        ("histogram", 9),
+        ("exponentialHistogram", 10),
+    ):
+        if name in metric:
+            data = metric[name]
+            body = b"".join(field(1, _data_point(p, number)) for p in data["dataPoints"])
+            body += b"\x10" + varint(data.get("aggregationTemporality", 0))
+            body += b"\x18\x01" if data.get("isMonotonic") else b""
+            return head + field(number, body)
+    return head
+
+
+def _data_point(point: Json, which: int) -> bytes:
+    body = _fixed(2, int(point["startTimeUnixNano"])) + _fixed(3, int(point["timeUnixNano"]))
+    body += _attributes({5: 7, 7: 7, 9: 9, 10: 1}[which], point["attributes"])
+    if "asDouble" in point:
+        body += varint(4 << 3 | 1) + struct.pack("<d", point["asDouble"])
+    if "asInt" in point:
+        body += _fixed(6, int(point["asInt"]) & (1 << 64) - 1)
+    if "count" in point:
+        body += _fixed(4, int(point["count"]))
+    if "sum" in point:
+        body += varint(5 << 3 | 1) + struct.pack("<d", point["sum"])
+    if "bucketCounts" in point:
+        counts = [int(count) for count in point["bucketCounts"]]
+        body += field(6, b"".join(count.to_bytes(8, "little") for count in counts))
+        body += field(7, b"".join(struct.pack("<d", b) for b in point["explicitBounds"]))
+    if "positive" in point:
+        side = point["positive"]
+        counts = [int(count) for count in side["bucketCounts"]]
+        body += b"\x30" + varint(_zigzag(point["scale"])) + _fixed(7, int(point["zeroCount"]))
+        inner = b"\x08" + varint(_zigzag(side["offset"]))
+        body += field(8, inner + field(2, b"".join(map(varint, counts))))
+    flags = point.get("flags", 0)
+    return body + (varint({5: 8, 7: 8, 9: 10, 10: 10}[which] << 3) + varint(flags))
+
+
+def _zigzag(value: int) -> int:
+    return value << 1 ^ value >> 63

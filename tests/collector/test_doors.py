@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, pairwise
 
 import httpx
 import pytest
@@ -21,12 +23,16 @@ from tests.collector.senders import (
     RW2_HEADERS,
     Sample,
     SymbolTable,
+    otlp_point,
+    otlp_protobuf,
+    otlp_request,
     series,
     snappy,
     write_request,
 )
 
 BOUNDS = (0.01, 0.1, 1.0)
+LES = (*BOUNDS, float("inf"))
 TENANTS = ("acme", "globex", "initech", "umbrella", "hooli")
 
 
@@ -109,6 +115,72 @@ def by_remote_write_v2(tmp_path, done, now_ms) -> None:
         app.close()
 
     asyncio.run(send())
+
+
+def by_otlp(tmp_path, done, now_ms, *, delta: bool, as_json: bool) -> None:
+    everything = steps(done)
+
+    async def send() -> None:
+        app = collector(tmp_path)
+        async with client(app) as http:
+            for number in range(delta, 5):
+                metrics = [
+                    *_otlp_sums(everything, number, now_ms, delta=delta),
+                    *_otlp_histograms(everything, number, now_ms, delta=delta),
+                ]
+                request = otlp_request(metrics, {"service.name": "api", "host.name": "h1"})
+                kind = "application/json" if as_json else "application/x-protobuf"
+                body = json.dumps(request).encode() if as_json else otlp_protobuf(request)
+                answer = await http.post(
+                    "/v1/metrics",
+                    content=gzip.compress(body),
+                    headers={"Content-Type": kind, "Content-Encoding": "gzip"},
+                )
+                assert (answer.status_code, answer.content) == (200, b"{}" if as_json else b"")
+                assert answer.headers["content-type"] == kind
+        app.close()
+
+    asyncio.run(send())
+
+
+def _otlp_sums(everything, number, now_ms, *, delta) -> list[dict[str, object]]:
+    names = {
+        "partywall_errors_total": ("partywall.errors", "{operation}"),
+        "partywall_busy_seconds_total": ("partywall.busy", "s"),
+    }
+    metrics: list[dict[str, object]] = []
+    for (metric, tenant, _), values in everything.items():
+        if metric in names:
+            value = values[number] - (values[number - 1] if delta else 0)
+            labels = {"tenant.id": tenant, "resource": "db:shard-1"}
+            point = otlp_point(labels, now_ms + number * 1000, now_ms, asDouble=value / 1e6)
+            data = {"dataPoints": [point], "isMonotonic": True}
+            data["aggregationTemporality"] = 1 if delta else 2
+            name, unit = names[metric]
+            metrics.append({"name": name, "unit": unit, "sum": data})
+    return metrics
+
+
+def _otlp_histograms(everything, number, now_ms, *, delta) -> list[dict[str, object]]:
+    """The histogram's own count feeds `count`, so nothing else may."""
+    points = []
+    for tenant in TENANTS:
+        rows = [everything["partywall_latency_seconds_bucket", tenant, _le(b)] for b in LES]
+        below = [row[number] - (row[number - 1] if delta else 0) for row in rows]
+        counts = [b - a for a, b in pairwise([0, *(value // 1_000_000 for value in below)])]
+        labels = {"tenant.id": tenant, "resource": "db:shard-1"}
+        points.append(
+            otlp_point(
+                labels,
+                now_ms + number * 1000,
+                now_ms,
+                count=str(sum(counts)),
+                bucketCounts=[str(count) for count in counts],
+                explicitBounds=list(BOUNDS),
+            )
+        )
+    data = {"dataPoints": points, "aggregationTemporality": 1 if delta else 2}
+    return [{"name": "partywall.latency", "unit": "s", "histogram": data}]
 
 
 def by_one_remote_write_of_many_samples(tmp_path, done, now_ms) -> None:
@@ -216,6 +288,11 @@ DOORS: list[Callable[..., None]] = [
     by_one_remote_write_of_many_samples,
     by_usage_rows,
     by_scrape,
+    *(
+        partial(by_otlp, delta=delta, as_json=as_json)
+        for delta in (False, True)
+        for as_json in (False, True)
+    ),
 ]
 
 

@@ -1,0 +1,166 @@
+"""`ExportMetricsServiceRequest` on the wire → `Point`s. Field numbers as in metrics.proto."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from collector.decode.otlp import Metric, Point, exponential
+from collector.decode.protobuf import BYTES, FIXED64, fields, malformed, signed, text, varint
+from collector.model import MeterKind, Rejected, Rejection
+
+_DOUBLE = struct.Struct("<d")
+_TEMPORALITY = {1: MeterKind.DELTA, 2: MeterKind.CUMULATIVE}
+_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL = 5, 7, 9, 10
+_ATTRIBUTES = {_GAUGE: 7, _SUM: 7, _HISTOGRAM: 9, _EXPONENTIAL: 1}
+_FLAGS = {_GAUGE: 8, _SUM: 8, _HISTOGRAM: 10, _EXPONENTIAL: 10}
+_NO_VALUE = 1
+
+MAX_ENTRIES = 200_000
+"""Two bytes make an empty message; each costs us a hundred."""
+
+Message = dict[int, list[tuple[int, int, int]]]
+
+
+def points(data: bytes) -> Iterator[Point]:
+    """All data points of a request. Raises Rejected(MALFORMED)."""
+    for _, at, end in _message(data, 0, len(data)).get(1, []):
+        resource_metrics = _message(data, at, end)
+        resource: dict[str, str] = {}
+        for _, first, last in resource_metrics.get(1, []):
+            resource |= _attributes(data, _message(data, first, last).get(1, []))
+        for _, first, last in resource_metrics.get(2, []):
+            for _, start, stop in _message(data, first, last).get(2, []):
+                yield from _metric(data, start, stop, resource)
+
+
+def _message(data: bytes, at: int, end: int) -> Message:
+    found: Message = {}
+    for number, wire, start, stop in fields(data, at, end):
+        entries = found.setdefault(number, [])
+        entries.append((wire, start, stop))
+        if len(entries) > MAX_ENTRIES:
+            raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {MAX_ENTRIES} of field {number}")
+    return found
+
+
+def _metric(data: bytes, at: int, end: int, resource: dict[str, str]) -> Iterator[Point]:
+    head = _message(data, at, end)
+    name, unit = (_text(data, head.get(number)) for number in (1, 3))
+    for which in (_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL):
+        for _, first, last in head.get(which, []):
+            body = _message(data, first, last)
+            monotonic = which != _SUM or bool(_number(body.get(3)))
+            kind = _TEMPORALITY.get(_number(body.get(2)))
+            if which == _GAUGE or not monotonic:
+                kind = MeterKind.GAUGE
+            metric = Metric(name, unit, kind, monotonic=monotonic)
+            for _, start, stop in body.get(1, []):
+                yield _point(data, _message(data, start, stop), metric, which, resource)
+
+
+def _point(
+    data: bytes, found: Message, metric: Metric, which: int, resource: dict[str, str]
+) -> Point:
+    point = Point(
+        metric,
+        resource,
+        _attributes(data, found.get(_ATTRIBUTES[which], [])),
+        _fixed(data, found.get(3)) // 1_000_000,
+        _fixed(data, found.get(2)) // 1_000_000,
+        stale=bool(_number(found.get(_FLAGS[which])) & _NO_VALUE),
+    )
+    if which in {_GAUGE, _SUM}:
+        return replace(point, value=_value(data, found))
+    point = replace(point, count=_fixed(data, found.get(4)), total=_double(data, found.get(5)))
+    if which == _EXPONENTIAL:
+        counts, bounds = _exponential(data, found)
+        return replace(point, counts=counts, bounds=bounds)
+    counts = tuple(value for (value,) in _packed(data, found.get(6), "<Q"))
+    bounds = tuple(value for (value,) in _packed(data, found.get(7), "<d"))
+    return replace(point, counts=counts, bounds=bounds)
+
+
+def _double(data: bytes, entries: list[tuple[int, int, int]] | None) -> float | None:
+    if not entries or entries[-1][0] != FIXED64:
+        return None
+    return float(_DOUBLE.unpack_from(data, entries[-1][1])[0])
+
+
+def _value(data: bytes, found: Message) -> float:
+    if (value := _double(data, found.get(4))) is not None:
+        return value
+    whole = _fixed(data, found.get(6))
+    return float(signed(whole))
+
+
+def _exponential(data: bytes, found: Message) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    offset, counts = 0, list[int]()
+    for _, first, last in found.get(8, []):
+        side = _message(data, first, last)
+        offset = _zigzag(_number(side.get(1)))
+        for wire, start, stop in side.get(2, []):
+            counts += _varints(data, start, stop) if wire == BYTES else [start]
+    if len(counts) > 100_000:
+        raise malformed("otlp: an exponential histogram with more than 100000 buckets")
+    scale = max(-20, min(_zigzag(_number(found.get(6))), 20))
+    return exponential(scale, _fixed(data, found.get(7)), offset, counts)
+
+
+def _varints(data: bytes, at: int, end: int) -> list[int]:
+    found = []
+    while at < end:
+        value, at = varint(data, at, end)
+        found.append(value)
+    return found
+
+
+def _packed(
+    data: bytes, entries: list[tuple[int, int, int]] | None, form: str
+) -> Iterator[tuple[Any, ...]]:
+    for _, start, stop in entries or []:
+        if (stop - start) % 8:
+            raise malformed("otlp: a packed field of broken length")
+        yield from struct.iter_unpack(form, data[start:stop])
+
+
+def _attributes(data: bytes, entries: list[tuple[int, int, int]]) -> dict[str, str]:
+    found = {}
+    for _, first, last in entries:
+        pair = _message(data, first, last)
+        values = pair.get(2, [])
+        found[_text(data, pair.get(1))] = _any(data, *values[-1][1:]) if values else ""
+    return found
+
+
+def _any(data: bytes, at: int, end: int) -> str:
+    for number, _, start, stop in fields(data, at, end):
+        if number == 1:
+            return text(data, start, stop)
+        if number == 2:
+            return "true" if start else "false"
+        if number == 3:
+            return str(signed(start))
+        if number == 4 and stop - start == 8:
+            return repr(_DOUBLE.unpack_from(data, start)[0])
+    return ""
+
+
+def _text(data: bytes, entries: list[tuple[int, int, int]] | None) -> str:
+    return text(data, *entries[-1][1:]) if entries and entries[-1][0] == BYTES else ""
+
+
+def _number(entries: list[tuple[int, int, int]] | None) -> int:
+    return entries[-1][1] if entries and entries[-1][0] == 0 else 0
+
+
+def _fixed(data: bytes, entries: list[tuple[int, int, int]] | None) -> int:
+    if not entries or entries[-1][0] != 1:
+        return 0
+    return int.from_bytes(data[entries[-1][1] : entries[-1][2]], "little")
+
+
+def _zigzag(value: int) -> int:
+    return (value >> 1) ^ -(value & 1)
