@@ -29,7 +29,6 @@ class Address:
         """The decoded last part of the path: the id an object page is about."""
         return unquote(self.path.rstrip("/").rpartition("/")[2])[:LONGEST]
 
-
     def link(self, **changes: str) -> str:
         """This page with some of its variables changed; an empty value takes one away."""
         return link(*self.path.strip("/").split("/"), **{**self._query(), **changes})

@@ -36,7 +36,7 @@ INDEX = """<!DOCTYPE html>
   </head>
   <body>
     {%app_entry%}
-    <noscript>This page needs JavaScript. The same data: partywall incidents, or the analyzer's API.</noscript>
+    <noscript>This page needs JavaScript; `partywall incidents` says the same.</noscript>
     <footer>{%config%}{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
@@ -71,7 +71,7 @@ def build(
     _router(app)
     for page in pages.PAGES:
         page.register(app, api)
-    app._setup_server()  # Dash does it on the first GET of /, so a first visit elsewhere broke
+    app._setup_server()  # type: ignore[no-untyped-call]  # Dash does it on the first GET of /, so a first visit elsewhere broke
     server.add_middleware(ops.Headers, policy=_policy(app))
     return Dashboard(server, app, api)
 
@@ -79,7 +79,7 @@ def build(
 def _dash(server: FastAPI) -> Dash:
     return Dash(
         "partywall-dashboard",
-        server=server,
+        server=server,  # type: ignore[arg-type]  # takes a FastAPI since 4.1, its hints do not
         assets_folder=str(ASSETS),
         assets_ignore=r"(first|fonts)",
         assets_path_ignore=["first", "fonts"],
@@ -122,6 +122,11 @@ def run(settings: DashboardSettings) -> None:
     """Serve until told to stop."""
     server = build(settings).server
     uvicorn.run(
-        server, host=settings.host, port=settings.port, log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=3,
-    )  # fmt: skip
+        server,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -17,7 +17,8 @@ from analyzer.api import views
 from dashboard.config import DashboardSettings
 
 Answer = TypeVar("Answer")
-Query = Mapping[str, str | int | None]
+Value = str | int | Sequence[str] | None
+Params = tuple[tuple[str, str], ...]
 
 KEPT = 256
 
@@ -77,7 +78,7 @@ class Client:
             transport=transport,
             trust_env=False,
         )
-        self._kept: OrderedDict[tuple[str, tuple[tuple[str, str], ...]], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Params], bytes] = OrderedDict()
         self._version: int | None = None
         self._answers = Counter(
             "partywall_dashboard_api_answers_total",
@@ -91,7 +92,7 @@ class Client:
 
     async def health(self) -> views.Health:
         """Never kept: it carries the data version that empties the shelf."""
-        found = self._parse(HEALTH, await self._fetch("/status", {}), "/status")
+        found = self._parse(HEALTH, (await self._send("GET", "/status")).content, "/status")
         if found.data_version != self._version:
             self._kept.clear()
             self._version = found.data_version
@@ -101,15 +102,14 @@ class Client:
         """The reader wants fresh answers."""
         self._kept.clear()
 
-    async def get(
-        self, adapter: TypeAdapter[Answer], path: str, **query: str | int | None
-    ) -> Answer:
-        """Ask and parse. `from_` stands for `from`; None and empty values are left out."""
-        params = {k.rstrip("_"): str(v) for k, v in query.items() if v not in (None, "")}
-        key = (path, tuple(sorted(params.items())))
+    async def get(self, adapter: TypeAdapter[Answer], path: str, **query: Value) -> Answer:
+        """Ask and parse. `from_` stands for `from`; None and empty values are left out, a list
+        asks for any of its values.
+        """
+        key = (path, _params(query))
         body = self._kept.get(key)
         if body is None:
-            body = await self._fetch(path, params)
+            body = (await self._send("GET", path, params=key[1])).content
             self._keep(key, body)
         else:
             self._answers.labels("kept").inc()
@@ -117,33 +117,30 @@ class Client:
 
     async def post(self, path: str, body: Mapping[str, str]) -> None:
         """A wish of the reader. Whatever it changes, all kept answers may be old now."""
-        await self._send("POST", path, json=dict(body))
+        await self._send("POST", path, json=dict(body) or None)
         self._kept.clear()
 
     async def download(self, path: str, params: Mapping[str, str]) -> Download:
-        response = await self._send("GET", path, params=dict(params))
+        response = await self._send("GET", path, params=tuple(params.items()))
         return Download(response.content, response.headers.get("content-type", "text/plain"))
 
-    def _keep(self, key: tuple[str, tuple[tuple[str, str], ...]], body: bytes) -> None:
+    def _keep(self, key: tuple[str, Params], body: bytes) -> None:
         self._kept[key] = body
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-
-    async def _fetch(self, path: str, params: Mapping[str, str]) -> bytes:
-        return (await self._send("GET", path, params=dict(params))).content
 
     async def _send(
         self,
         method: str,
         path: str,
         *,
-        params: dict[str, str] | None = None,
+        params: Params = (),
         json: dict[str, str] | None = None,
     ) -> httpx.Response:
         request_id = secrets.token_hex(6)
         try:
             response = await self._http.request(
-                method, path, params=params, json=json, headers={"X-Request-Id": request_id}
+                method, path, params=list(params), json=json, headers={"X-Request-Id": request_id}
             )
         except httpx.TimeoutException:
             raise self._failed(Trouble.TIMEOUT, "The analyzer took too long.", request_id) from None
@@ -193,6 +190,15 @@ class Client:
                 "-",
                 remedy="Run the dashboard and the analyzer in the same version.",
             ) from None
+
+
+def _params(query: Mapping[str, Value]) -> Params:
+    """In one order, so that equal questions are one question."""
+    found: list[tuple[str, str]] = []
+    for key, value in sorted(query.items()):
+        many = [value] if value is None or isinstance(value, str | int) else value
+        found += [(key.rstrip("_"), str(one)) for one in many if one not in (None, "")]
+    return tuple(found)
 
 
 HEALTH = TypeAdapter(views.Health)

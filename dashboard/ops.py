@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.client import Client, ClientError
 
 REPORT_FORMATS = {"html", "csv", "pdf", "xlsx", "focus"}
+REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 KEPT_FILES = 64
 SMALLEST = 1024
 
@@ -67,9 +68,7 @@ async def _report(api: Client, week: str, request: Request) -> Response:
         file = await api.download(f"/reports/{week}", {k: v for k, v in query.items() if v})
     except ClientError as error:
         return PlainTextResponse(f"{error}\n", error.status or 503)
-    headers = {
-        "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    }
+    headers = {"Content-Security-Policy": REPORT_POLICY}
     if form != "html":
         headers["Content-Disposition"] = f'attachment; filename="partywall-{week}.{form}"'
     return Response(file.content, media_type=file.media_type, headers=headers)

@@ -50,6 +50,12 @@ class Pages:
 
     async def _page(self, wish: Wish, cursor: str) -> TenantPage:
         return await self._api.get(
-            client.TENANTS, "/tenants", search=wish.search, state=wish.state, sort=wish.sort,
-            order=wish.order, limit=BLOCK, cursor=cursor,
-        )  # fmt: skip
+            client.TENANTS,
+            "/tenants",
+            search=wish.search,
+            state=wish.state,
+            sort=wish.sort,
+            order=wish.order,
+            limit=BLOCK,
+            cursor=cursor,
+        )

@@ -14,6 +14,7 @@ from dash.development.base_component import Component
 from analyzer.api.views import Health
 from dashboard import theme, wording
 from dashboard.client import Client, ClientError
+from dashboard.components.aria import hidden, named
 from dashboard.components.panel import Children, failure_note
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ OUTAGE = "down"
 
 
 def layout(refresh_s: float) -> Component:
-    return dmc.MantineProvider(
+    page: Component = dmc.MantineProvider(
         [
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Interval(id="tick", interval=int(refresh_s * 1000)),
@@ -56,6 +57,7 @@ def layout(refresh_s: float) -> Component:
         theme=dict(theme.MANTINE),
         defaultColorScheme="auto",
     )
+    return page
 
 
 def _header() -> Component:
@@ -85,8 +87,8 @@ def _header() -> Component:
             ),
             dmc.ColorSchemeToggle(
                 id="toggle",
-                lightIcon=html.Span("☀", **{"aria-hidden": "true"}),
-                darkIcon=html.Span("☾", **{"aria-hidden": "true"}),
+                lightIcon=hidden(html.Span("☀")),
+                darkIcon=hidden(html.Span("☾")),
                 variant="default",
                 size=28,
                 **{"aria-label": "Light or dark"},
@@ -109,11 +111,11 @@ def _nav() -> Component:
         )
         for path, words in NAV
     ]
-    return html.Nav(links, className="pw-nav", **{"aria-label": "Pages"})
+    return named(html.Nav(links, className="pw-nav"), "Pages")
 
 
 def _confirm() -> Component:
-    return dmc.Modal(
+    modal: Component = dmc.Modal(
         [
             html.P(id="ask-plan"),
             dcc.Store(id="ask-path"),
@@ -147,6 +149,7 @@ def _confirm() -> Component:
         centered=True,
         opened=False,
     )
+    return modal
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +247,14 @@ def _poll(app: Dash, api: Client, clock: Callable[[], datetime]) -> None:
             pulse = outage(error, None if ctx.triggered_id == "refresh" else was, since, clock())
         version = no_update if pulse.version is None else pulse.version
         return (
-            version, pulse.age, pulse.age_class, pulse.strip, pulse.main_class, pulse.incidents,
+            version,
+            pulse.age,
+            pulse.age_class,
+            pulse.strip,
+            pulse.main_class,
+            pulse.incidents,
             pulse.down_since or "",
-        )  # fmt: skip
+        )
 
 
 def _act(app: Dash, api: Client) -> None:
@@ -269,13 +277,22 @@ def _act(app: Dash, api: Client) -> None:
         if not path or not _clicks:
             return no_update, False, no_update
         place, _, label = path.partition("#")
-        body = {"by": who or "dashboard"} | ({"label": label} if label else {})
         try:
-            await api.post(f"/{place}", body)
+            await api.post(f"/{place}", wish(place, label, who or "dashboard"))
         except ClientError as error:
             log.warning("action refused", extra={"place": place, "request_id": error.request_id})
             return [toast("Not done", f"{error.detail} {error.remedy}", bad=True)], False, no_update
         return [toast("Done", plan)], False, refreshes + 1
+
+
+SIGNED = ("incidents/", "decisions/")
+
+
+def wish(place: str, label: str, who: str) -> dict[str, str]:
+    """The body of an action: only judgements about people's incidents are signed."""
+    if not place.startswith(SIGNED):
+        return {}
+    return {"by": who} | ({"label": label} if label else {})
 
 
 def toast(title: str, message: str, *, bad: bool = False) -> dict[str, object]:
@@ -293,7 +310,9 @@ def _clientside(app: Dash) -> None:
     """Small things the browser does alone; the functions live in assets/pw.js."""
 
     def run(name: str, *what: object, **more: object) -> None:
-        app.clientside_callback(ClientsideFunction("pw", name), *what, **more)
+        app.clientside_callback(  # type: ignore[no-untyped-call]
+            ClientsideFunction("pw", name), *what, **more
+        )
 
     run("scheme", Output("scheme", "data"), Input("url", "pathname"), Input("toggle", "n_clicks"))
     run(

@@ -22,7 +22,12 @@
     var parts = String(v).split('.');
     return parts[0].replace(/\B(?=(\d{3})+$)/g, ',').replace('-', '−') + (parts[1] ? '.' + parts[1] : '');
   };
-  f.pwTime = function (v) { return missing(v) ? dash : String(v).slice(0, 16).replace('T', ' '); };
+  var months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+  f.pwTime = function (v) {
+    if (missing(v)) return dash;
+    var text = String(v);
+    return text.slice(8, 10) + ' ' + months[Number(text.slice(5, 7)) - 1] + ' ' + text.slice(11, 16);
+  };
   f.pwByNumber = function (a, b) { return (missing(a) ? -Infinity : Number(a)) - (missing(b) ? -Infinity : Number(b)); };
 
   function link(href, text, className) {
@@ -77,24 +82,30 @@
       React.createElement('span', { className: 'pw-num' }, f.pwPercent(p.value)));
   };
 
-  // On a phone a grid keeps the columns that matter; the rest are hidden once it is there.
-  function narrow(id) {
-    if (window.innerWidth >= 640 || !window.dash_ag_grid) return;
-    window.dash_ag_grid.getApiAsync(id).then(function (api) {
-      var gone = (api.getColumns() || []).filter(function (one) {
-        var told = one.getColDef().context;
-        return told && told.wideOnly;
-      });
-      api.setColumnsVisible(gone, false);
+  // Columns fill the panel, and on a phone those that matter less are left out. The grid's own
+  // flex columns stay invisible when it is born in a panel that is still loading.
+  var seen = {};
+  function fit(api) {
+    if (!api.isDestroyed()) api.sizeColumnsToFit();
+  }
+  function settle(node) {
+    window.dash_ag_grid.getApiAsync(node.id).then(function (api) {
+      if (window.innerWidth < 640) {
+        var gone = (api.getColumns() || []).filter(function (one) {
+          var told = one.getColDef().context;
+          return told && told.wideOnly;
+        });
+        api.setColumnsVisible(gone, false);
+      }
+      new ResizeObserver(function () { fit(api); }).observe(node);
     }).catch(function () { /* the grid left the page */ });
   }
-  window.pw = Object.assign(window.pw || {}, { narrow: narrow });
-  var seen = {};
   new MutationObserver(function () {
+    if (!window.dash_ag_grid) return;
     document.querySelectorAll('.pw-grid[id]').forEach(function (node) {
       if (seen[node.id] === node) return;
       seen[node.id] = node;
-      narrow(node.id);
+      settle(node);
     });
   }).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -8,6 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from analyzer.api.views import CheckView
+from dashboard.components.aria import named
 
 MARKS = {
     True: ("✓", "holds", "yes"),
@@ -24,7 +25,7 @@ def _item(check: CheckView) -> Component:
     mark, words, css = MARKS[check.passed]
     return html.Li(
         [
-            html.Span(mark, className=f"pw-mark is-{css}", role="img", **{"aria-label": words}),
+            named(html.Span(mark, className=f"pw-mark is-{css}", role="img"), words),
             html.Div(
                 [
                     html.Span(

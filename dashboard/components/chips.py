@@ -29,5 +29,7 @@ def cleared(name: str, key: str, value: str, at: Address) -> Component:
     """One set filter with a link that takes it away."""
     if not value:
         return html.Span()
-    away = dcc.Link(f"{value} ×", href=at.link(**{key: ""}), className="is-chosen", title="Show all")
+    away = dcc.Link(
+        f"{value} ×", href=at.link(**{key: ""}), className="is-chosen", title="Show all"
+    )
     return html.Div([html.Span(name, className="pw-chips-name"), away], className="pw-chips")

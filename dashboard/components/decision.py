@@ -44,7 +44,8 @@ def decision(view: DecisionView) -> Component:
 
 def _fate(view: DecisionView) -> str:
     by = f" by {view.decided_by}" if view.decided_by else ""
-    return f"Made {wording.moment(view.created_at)}, {view.state}{by}; expires {wording.moment(view.expires_at)}."
+    made, end = wording.moment(view.created_at), wording.moment(view.expires_at)
+    return f"Made {made}, {view.state}{by}; expires {end}."
 
 
 def _buttons(view: DecisionView) -> Component:

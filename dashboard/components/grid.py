@@ -18,7 +18,7 @@ THEME = (
     "chromeBackgroundColor:'var(--pw-panel)',oddRowBackgroundColor:'var(--pw-panel)',"
     "fontFamily:'inherit',fontSize:13,headerFontSize:12,headerFontWeight:500,rowHeight:34,"
     "headerHeight:34,wrapperBorder:false,columnBorder:false,headerColumnBorder:false,"
-    "headerColumnResizeHandleColor:'transparent',cellHorizontalPadding:12,"
+    "headerColumnResizeHandleColor:'transparent',cellHorizontalPadding:10,"
     "wrapperBorderRadius:0,browserColorScheme:'inherit'})"
 )
 
@@ -52,7 +52,7 @@ def column_def(column: GridColumn) -> ColumnDef:
         "headerName": column.name,
         "minWidth": column.width,
         "sortable": column.sortable,
-        "flex": column.grow or 1,
+        "width": column.width * (column.grow or 1),  # assets/grid.js fits them to the panel
     }
     if column.number:
         found |= {"type": "rightAligned", "cellClass": "ag-right-aligned-cell pw-num"}
@@ -82,16 +82,22 @@ def grid(
     for one in defs:
         if one["field"] == sort:
             one["sort"] = "desc"
-    return dag.AgGrid(
+    found: Component = dag.AgGrid(
         id=id_,
         columnDefs=defs,
         rowModelType="infinite" if infinite else "clientSide",
         **({} if infinite else {"rowData": []}),
-        defaultColDef={"resizable": True, "suppressMovable": True, "filter": False, "cellDataType": False},
+        defaultColDef={
+            "resizable": True,
+            "suppressMovable": True,
+            "filter": False,
+            "cellDataType": False,
+        },
         dashGridOptions=_options(empty, infinite=infinite),
         style={"height": f"{height}px", "width": "100%"},
         className="pw-grid",
     )
+    return found
 
 
 def _options(empty: str, *, infinite: bool) -> Mapping[str, object]:

@@ -37,7 +37,7 @@ def kpis(cards: list[Kpi]) -> list[Component]:
     return [kpi(card) for card in cards]
 
 
-def strip(id_: str, count: int = 5) -> Component:
+def row(id_: str, count: int = 5) -> Component:
     """The place of the cards, with skeletons of the final size."""
     return html.Div(
         [html.Div(className="pw-kpi is-skeleton") for _ in range(count)],

@@ -12,6 +12,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.client import ClientError
+from dashboard.components.aria import named, named_by
 from dashboard.theme import GRAPH_CONFIG
 
 Children = list[Component | str]
@@ -32,7 +33,7 @@ def panel(
 ) -> Component:
     """`how` is one line: how to read it. `height` (px) keeps the skeleton at the final size."""
     style = {"minHeight": f"{height}px"} if height else {}
-    return html.Section(
+    frame = html.Section(
         [
             html.Header(
                 [
@@ -46,8 +47,8 @@ def panel(
         ],
         id=id_,
         className=frame_class(PanelState.LOADING, had_data=False) + (f" {wide}" if wide else ""),
-        **{"aria-labelledby": f"{id_}-title"},
     )
+    return named_by(frame, f"{id_}-title")
 
 
 def frame_class(state: PanelState, *, had_data: bool) -> str:
@@ -74,13 +75,13 @@ def failure_note(error: ClientError) -> Children:
 
 def graph(id_: str, height: int, label: str) -> Component:
     """A chart's place; `label` is what a screen reader says of it."""
-    return html.Div(
+    place = html.Div(
         dcc.Graph(
             id=id_,
             figure={"data": [], "layout": {"height": height}},
-            config=dict(GRAPH_CONFIG),
+            config=dict(GRAPH_CONFIG),  # type: ignore[arg-type]  # showSendToCloud is newer than it
             style={"height": f"{height}px"},
         ),
         role="img",
-        **{"aria-label": label},
     )
+    return named(place, label)

@@ -56,5 +56,6 @@ def time_axis(figure: go.Figure) -> None:
             {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%d %b"},
             {"dtickrange": [86_400_000, None], "value": "%d %b"},
         ],
-        nticks=8,
+        nticks=7,
+        tickangle=0,
     )

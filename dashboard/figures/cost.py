@@ -31,7 +31,7 @@ def figure(lines: Sequence[CostLine], currency: str, scheme: Scheme) -> go.Figur
     steps = scheme.others_steps
     found = go.Figure()
     for name, part, colour in (
-        ("used directly", "direct", scheme.victim),
+        ("used directly", "direct", steps[0]),
         ("share of idle time", "idle", steps[1]),
         ("share of common costs", "shared", steps[3]),
     ):
@@ -47,8 +47,10 @@ def figure(lines: Sequence[CostLine], currency: str, scheme: Scheme) -> go.Figur
                 hovertemplate=f"<b>%{{y}}</b><br>{name}: %{{customdata}} {currency}<extra></extra>",
             )
         )
-    framed(found, scheme, height=height(len(rows)))
-    found.update_layout(barmode="stack", bargap=0.3, legend={"y": -0.12, "traceorder": "normal"})
+    framed(found, scheme, height=height(len(rows)), legend=False)
+    found.update_layout(barmode="stack", bargap=0.3)
     found.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, dtick=1)
-    found.update_xaxes(title={"text": f"{currency} this week", "font": {"size": 11}}, fixedrange=True)
+    found.update_xaxes(
+        title={"text": f"{currency} this week", "font": {"size": 11}}, fixedrange=True
+    )
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from analyzer.api.views import DensityRow
+from dashboard.components.keys import Key
 from dashboard.figures.base import framed
 from dashboard.theme import Scheme
 
@@ -14,6 +15,12 @@ HEAD_PX = 56
 MOST = 24
 TARGET = 0.8
 """Where the marked line stands: above it one more surge finds no room."""
+
+KEYS = (
+    Key("held responsible now", "area", "aggressor"),
+    Key("four largest tenants", "area", "dark"),
+    Key("all others", "area", "rest"),
+)
 
 OTHERS = "__other__"
 
@@ -49,7 +56,7 @@ def figure(
     _add_rest(found, shown, scheme)
     framed(found, scheme, height=height(len(shown)), legend=False)
     found.update_layout(barmode="stack", bargap=0.28)
-    top = max([1.0, *[(fullness(row) or 0) * 1.04 for row in shown]])
+    top = max([1.02, *[(fullness(row) or 0) * 1.04 for row in shown]])
     found.update_xaxes(range=[0, top], dtick=0.2, tickformat=".0%", side="bottom", fixedrange=True)
     found.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, dtick=1)
     for at, words, dash in ((TARGET, "target 80 %", "dot"), (1.0, "capacity", "solid")):

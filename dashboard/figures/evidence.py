@@ -25,12 +25,11 @@ def figure(view: IncidentDetail, scheme: Scheme) -> go.Figure:
     _row(found, 1, _readable(view.aggressor_bands), view, scheme)
     _row(found, 2, _readable(view.victim_bands), view, scheme)
     _row(found, 3, _readable(view.resource_bands), view, scheme)
-    framed(found, scheme, height=HEIGHT, revision=view.id)
+    framed(found, scheme, height=HEIGHT, revision=view.id, legend=False)
     time_axis(found)
     found.update_layout(
         hovermode="x unified",
         margin={"t": 22},
-        legend={"y": -0.07, "entrywidth": 0, "traceorder": "normal"},
     )
     found.update_xaxes(showspikes=True, spikemode="across", spikethickness=1, spikecolor=scheme.dim)
     found.update_xaxes(spikedash="solid", spikesnap="cursor")

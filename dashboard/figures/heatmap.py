@@ -50,7 +50,8 @@ def figure(view: Heatmap, scheme: Scheme) -> go.Figure:
         xgap=0,
         ygap=1,
         hoverongaps=False,
-        hovertemplate="<b>%{y}</b><br>%{x|%d %b %H:%M} UTC<br>%{customdata}× expected<extra></extra>",
+        hovertemplate="<b>%{y}</b><br>%{x|%d %b %H:%M} UTC<br>"
+        "%{customdata}× expected<extra></extra>",
         showscale=False,  # the panel draws the scale: plotly's own takes a fifth of the height
     )
     found = framed(go.Figure(trace), scheme, height=height(len(view.tenants)), legend=False)

@@ -39,9 +39,9 @@ def figure(
     for number, one in enumerate(rows, start=1):
         _load(found, number, one, scheme, loud=loud)
     _felt(found, len(rows) + 1, rows, slo_ms, scheme)
-    framed(found, scheme, height=height(usage))
+    framed(found, scheme, height=height(usage), legend=False)
     time_axis(found)
-    found.update_layout(hovermode="x unified", margin={"t": 10}, legend={"y": -0.09})
+    found.update_layout(hovermode="x unified", margin={"t": 10})
     found.update_yaxes(rangemode="tozero", nticks=5)
     return found
 
@@ -88,7 +88,11 @@ def _felt(
                 y=[None if p.p95_s is None else p.p95_s * 1000 for p in one.points],
                 name=f"p95 on {one.resource}",
                 mode="lines",
-                line={"color": scheme.victim, "width": 1.8, "dash": ("solid", "dash", "dot")[number]},
+                line={
+                    "color": scheme.victim,
+                    "width": 1.8,
+                    "dash": ("solid", "dash", "dot")[number],
+                },
                 hovertemplate="%{y:.3g} ms<extra></extra>",
             ),
             row=row,

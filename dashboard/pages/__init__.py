@@ -64,5 +64,14 @@ def render(at: Address) -> Component:
             ],
             className="pw-page-head",
         )
-    head = html.Div([html.H1(page.TITLE), html.P(page.QUESTION)], className="pw-page-head")
+    head = html.Div(_head(page, at), className="pw-page-head")
     return html.Div([head, html.Div(page.layout(at), className="pw-panels")], key=at.path)
+
+
+def _head(page: Page, at: Address) -> list[Component]:
+    """A list says its question; one object says where it stands."""
+    above = at.path.strip("/").partition("/")[0]
+    if at.path.strip("/") == above:
+        return [html.H1(page.TITLE), html.P(page.QUESTION)]
+    back = dcc.Link(LISTS[above].TITLE, href=f"/{above}", className="pw-link")
+    return [html.H1([back, html.Span(f" / {at.last}", className="pw-dim")], className="pw-crumb")]

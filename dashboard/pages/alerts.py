@@ -16,7 +16,7 @@ from dashboard.components.decision import action
 from dashboard.components.grid import GridColumn, grid
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import panel
-from dashboard.components.table import Column
+from dashboard.components.table import Cell, Column
 from dashboard.wiring import Ask, Filled, connect, empty
 
 TITLE = "Alerts"
@@ -25,23 +25,32 @@ MOST = 500
 LOST = frozenset({"dead", "failed"})
 
 COLUMNS = [
-    GridColumn("created", "Made (UTC)", 130, show="pwTime"),
+    GridColumn("created", "Made (UTC)", 110, show="pwTime"),
     GridColumn("event", "Event", 140, grow=2),
     GridColumn("incident", "Incident", 110, render="PwIncident", wide_only=True),
-    GridColumn("endpoint", "To", 110),
+    GridColumn("endpoint", "To", 130),
     GridColumn("state", "State", 100, render="PwState"),
     GridColumn("attempt", "Attempts", 90, number=True, wide_only=True),
     GridColumn("status", "HTTP", 75, number=True, wide_only=True),
     GridColumn("ms", "Took, ms", 90, show="pwNumber", number=True, wide_only=True),
-    GridColumn("next", "Next try", 130, show="pwTime", wide_only=True),
+    GridColumn("next", "Next try", 110, show="pwTime", wide_only=True),
     GridColumn("error", "Why not", 160, grow=2, wide_only=True),
 ]
 
 
 def layout(_at: address.Address) -> list[Component]:
     return [
-        panel("told", "Numbers", "", kpi.strip("told-cards", 4), wide="pw-w-full pw-w-bare pw-w-four"),
-        panel("doors", "Endpoints", "Where messages go.", html.Div(id="doors-table"), height=120, wide="pw-w-6"),
+        panel(
+            "told", "Numbers", "", kpi.row("told-cards", 4), wide="pw-w-full pw-w-bare pw-w-four"
+        ),
+        panel(
+            "doors",
+            "Endpoints",
+            "Where messages go.",
+            html.Div(id="doors-table"),
+            height=120,
+            wide="pw-w-6",
+        ),
         panel(
             "lost",
             "Given up",
@@ -103,17 +112,25 @@ def cards(found: list[DeliveryView], doors: list[EndpointView]) -> list[Kpi]:
         Kpi("Arrived", f"{len(arrived):,}", p95),
         Kpi("Waiting", f"{len(waiting):,}", "tried again until they arrive"),
         Kpi("Given up", f"{len(lost):,}", "replay them below", "bad" if lost else ""),
-        Kpi("Endpoints failing", f"{len(failing):,}", wording.names(failing, 2) if failing else
-            f"of {len(doors):,}", "bad" if failing else ""),
-    ]  # fmt: skip
+        Kpi(
+            "Endpoints failing",
+            f"{len(failing):,}",
+            wording.names(failing, 2) if failing else f"of {len(doors):,}",
+            "bad" if failing else "",
+        ),
+    ]
 
 
 def endpoints_table(found: list[EndpointView]) -> Component:
     columns = [
-        Column("Name"), Column("Address", wide_only=True), Column("State"), Column("Arrived", number=True),
-        Column("Failed", number=True), Column(""),
-    ]  # fmt: skip
-    rows = [
+        Column("Name"),
+        Column("Address", wide_only=True),
+        Column("State"),
+        Column("Arrived", number=True),
+        Column("Failed", number=True),
+        Column(""),
+    ]
+    rows: list[list[Cell]] = [
         [
             one.name,
             one.url,
@@ -128,14 +145,18 @@ def endpoints_table(found: list[EndpointView]) -> Component:
 
 
 def lost_table(found: list[DeliveryView]) -> Component:
-    columns = [Column("Made", number=True), Column("Event"), Column("To"), Column("Why"), Column("")]
-    rows = [
+    columns = [Column("Made"), Column("Event"), Column("To"), Column("Why"), Column("")]
+    rows: list[list[Cell]] = [
         [
             wording.stamp(one.created_at),
             one.event_type,
             one.endpoint,
             one.error or "–",
-            action(f"deliveries/{one.id}/replay", "Replay", f"Send {one.event_type} to {one.endpoint} again."),
+            action(
+                f"deliveries/{one.id}/replay",
+                "Replay",
+                f"Send {one.event_type} to {one.endpoint} again.",
+            ),
         ]
         for one in found[:20]
     ]

@@ -15,9 +15,10 @@ from dashboard.components import kpi, table
 from dashboard.components.badge import badge
 from dashboard.components.chips import chips
 from dashboard.components.grid import GridColumn, grid
+from dashboard.components.keys import Key, keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import PanelState, graph, panel
-from dashboard.components.table import Column
+from dashboard.components.table import Cell, Column
 from dashboard.figures import cost
 from dashboard.wiring import Ask, Filled, connect, empty
 
@@ -27,9 +28,13 @@ QUESTION = "What does each tenant cost and earn, to the cent?"
 COLUMNS = [
     GridColumn("tenant", "Tenant", 130, render="PwTenant", grow=2),
     GridColumn("plan", "Plan", 95, wide_only=True),
-    GridColumn("direct", "Used directly", 110, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn(
+        "direct", "Used directly", 110, show="pwMoney", number=True, wide_only=True, money=True
+    ),
     GridColumn("idle", "Idle share", 100, show="pwMoney", number=True, wide_only=True, money=True),
-    GridColumn("shared", "Common share", 115, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn(
+        "shared", "Common share", 115, show="pwMoney", number=True, wide_only=True, money=True
+    ),
     GridColumn("total", "Total", 95, show="pwMoney", number=True, money=True),
     GridColumn("share", "Of the bill", 100, show="pwPercent", number=True, wide_only=True),
     GridColumn("revenue", "Earns", 90, show="pwMoney", number=True, wide_only=True, money=True),
@@ -38,14 +43,22 @@ COLUMNS = [
 ]
 
 
+KEYS = [
+    Key("used directly", "area", "dark"),
+    Key("share of idle time", "area", "mid"),
+    Key("share of common costs", "area", "pale"),
+]
+
+
 def layout(_at: address.Address) -> list[Component]:
     return [
         html.Div(id="weeks", className="pw-filter pw-w-full"),
-        panel("bill", "Numbers", "", kpi.strip("bill-cards"), wide="pw-w-full pw-w-bare"),
+        panel("bill", "Numbers", "", kpi.row("bill-cards"), wide="pw-w-full pw-w-bare"),
         panel(
             "top",
             "Costliest tenants",
             "What they used, and their part of idle time and common costs.",
+            keys(KEYS),
             graph("top-graph", 480, "Bars of cost a tenant"),
             height=480,
             wide="pw-w-7",
@@ -126,7 +139,9 @@ def choose_week(page: CostPage, at: address.Address) -> list[Component]:
     extra = html.Div(
         [
             badge(page.status, "warn" if page.status == "estimate" else "calm"),
-            html.Span(f"{page.start:%d %b %H:%M} to {page.end:%d %b %H:%M} {page.zone}, {page.hours} h"),
+            html.Span(
+                f"{page.start:%d %b %H:%M} to {page.end:%d %b %H:%M} {page.zone}, {page.hours} h"
+            ),
             html.A("CSV", href=f"{download}?format=csv"),
             html.A("Report", href=f"{download}?format=html", target="_blank"),
         ],
@@ -138,7 +153,10 @@ def choose_week(page: CostPage, at: address.Address) -> list[Component]:
 def _coverage(page: CostPage) -> tuple[PanelState, str]:
     if page.coverage is None or page.coverage > 0.999:
         return PanelState.READY, ""
-    return PanelState.PARTIAL, f"Usage covers {page.coverage:.1%} of the week's hours; the rest is unattributed."
+    return (
+        PanelState.PARTIAL,
+        f"Usage covers {page.coverage:.1%} of the week's hours; the rest is unattributed.",
+    )
 
 
 def cards(page: CostPage) -> list[Kpi]:
@@ -153,15 +171,28 @@ def cards(page: CostPage) -> list[Kpi]:
         Kpi("Allocated", money(page.allocated), f"to {wording.plural(len(page.lines), 'tenant')}"),
         Kpi("Idle", money(page.idle), "paid for, not used"),
         Kpi("Unattributed", money(page.unattributed), "nobody could be named"),
-        Kpi("Cost more than they earn", f"{losing:,}", f"of {len(known):,} with a price", "bad" if losing else ""),
+        Kpi(
+            "Cost more than they earn",
+            f"{losing:,}",
+            f"of {len(known):,} with a price",
+            "bad" if losing else "",
+        ),
     ]
 
 
 def pools_table(page: CostPage) -> Component:
     names = ("Resource", "Bill", "Allocated", "Idle", "Unattributed")
-    columns = [Column(name, number=name != "Resource", wide_only=name == "Unattributed") for name in names]
-    rows = [
-        [one.resource, *[wording.money(amount, "") for amount in (one.bill, one.allocated, one.idle, one.unattributed)]]
+    columns = [
+        Column(name, number=name != "Resource", wide_only=name == "Unattributed") for name in names
+    ]
+    rows: list[list[Cell]] = [
+        [
+            one.resource,
+            *[
+                wording.money(amount, "")
+                for amount in (one.bill, one.allocated, one.idle, one.unattributed)
+            ],
+        ]
         for one in page.resources
     ]
     return table.table(columns, rows, "Cost of each resource")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 
-from dash import Dash, dcc, html
+from dash import Dash, html
 from dash.development.base_component import Component
 
 from analyzer.api.views import HarmView, IncidentDetail
@@ -16,9 +16,10 @@ from dashboard.components.badge import badge, kind_badge, state_badge, tenant_li
 from dashboard.components.checklist import caveats, checklist
 from dashboard.components.decision import action, decision
 from dashboard.components.grid import GridColumn, grid
+from dashboard.components.keys import Key, keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import graph, panel
-from dashboard.components.table import Column
+from dashboard.components.table import Cell, Column
 from dashboard.components.timeline import timeline
 from dashboard.figures import evidence
 from dashboard.wiring import Ask, Filled, connect, empty
@@ -32,11 +33,28 @@ VICTIMS = [
     GridColumn("signal", "Felt as", 90, wide_only=True),
     GridColumn("before", "Before", 90, render="PwShown", number=True),
     GridColumn("during", "During", 90, render="PwShown", number=True),
-    GridColumn("without", "Without it", 100, render="PwShown", number=True,
-               help="What the model says it would feel without the blamed excess"),
-    GridColumn("times", "Times slower", 110, show="pwTimes", number=True, wide_only=True),
+    GridColumn(
+        "without",
+        "Without it",
+        100,
+        render="PwShown",
+        number=True,
+        help="What the model says it would feel without the blamed excess",
+    ),
+    GridColumn("times", "Times slower", 125, show="pwTimes", number=True, wide_only=True),
     GridColumn("slo", "Promise", 100),
-]  # fmt: skip
+]
+
+
+KEYS = [
+    Key("blamed", "line", "aggressor"),
+    Key("expected at this hour", "band", "others"),
+    Key("victims, median", "line", "victim"),
+    Key("their middle half", "band", "victim"),
+    Key("without the excess (model)", "dot", "victim"),
+    Key("all other tenants", "area", "others"),
+    Key("promised, capacity", "dash", "text"),
+]
 
 
 def layout(at: address.Address) -> list[Component]:
@@ -50,12 +68,12 @@ def layout(at: address.Address) -> list[Component]:
             height=120,
             wide="pw-w-full pw-w-bare",
         ),
-        panel("facts", "Numbers", "", kpi.strip("facts-cards"), wide="pw-w-full pw-w-bare"),
+        panel("facts", "Numbers", "", kpi.row("facts-cards"), wide="pw-w-full pw-w-bare"),
         panel(
             "evidence",
             "Evidence",
-            "The blamed tenant, its victims and the resource on one clock (UTC). Dotted: what the model says "
-            "would have been without it.",
+            "The blamed tenant, its victims and the resource on one clock (UTC).",
+            keys(KEYS),
             graph(
                 "evidence-graph",
                 evidence.HEIGHT,
@@ -131,7 +149,9 @@ def _asking(
     api: Client, show: Callable[[IncidentDetail, Ask], Filled]
 ) -> Callable[[Ask], Awaitable[Filled]]:
     async def load(ask: Ask) -> Filled:
-        return show(await api.get(client.INCIDENT, f"/incidents/{address.quoted(ask.at.last)}"), ask)
+        return show(
+            await api.get(client.INCIDENT, f"/incidents/{address.quoted(ask.at.last)}"), ask
+        )
 
     return load
 
@@ -146,14 +166,6 @@ def head(view: IncidentDetail) -> Component:
     ack = f"acknowledged by {view.acknowledged_by}" if view.acknowledged_by else "not acknowledged"
     return html.Div(
         [
-            html.Nav(
-                [
-                    dcc.Link("Incidents", href="/incidents", className="pw-link"),
-                    html.Span(f" / {view.id}"),
-                ],
-                className="pw-dim",
-                **{"aria-label": "Where you are"},
-            ),
             html.P(view.sentence, className="pw-headline"),
             html.Div(
                 [
@@ -218,15 +230,24 @@ def facts(view: IncidentDetail) -> list[Kpi]:
     added, typical = _added(view.harms)
     past = [harm for harm in view.harms if harm.past_slo]
     return [
-        Kpi("Over its expected load", wording.times(blame.times_expected) if blame else "–",
-            f"{wording.number(blame.demand)} for {wording.number(blame.expected)} busy s/s" if blame
-            else "nobody is to blame", "bad" if blame else ""),
-        Kpi("Victims", f"{len(view.harms):,}", f"{len(past):,} past what they were promised", "victim"),
+        Kpi(
+            "Over its expected load",
+            wording.times(blame.times_expected) if blame else "–",
+            f"{wording.number(blame.demand)} for {wording.number(blame.expected)} busy s/s"
+            if blame
+            else "nobody is to blame",
+            "bad" if blame else "",
+        ),
+        Kpi("Victims", f"{len(view.harms):,}", f"{len(past):,} past their promise", "victim"),
         Kpi("Latency added", added, typical, "victim"),
-        Kpi("Resource in use", wording.percent(view.utilisation), view.resource,
-            "bad" if (view.utilisation or 0) > 0.8 else ""),
+        Kpi(
+            "Resource in use",
+            wording.percent(view.utilisation),
+            view.resource,
+            "bad" if (view.utilisation or 0) > 0.8 else "",
+        ),
         Kpi("Cost of the excess", wording.money(view.cost, view.currency), _share(view)),
-    ]  # fmt: skip
+    ]
 
 
 def _share(view: IncidentDetail) -> str:
@@ -265,7 +286,7 @@ def rivals(view: IncidentDetail) -> Filled:
     if not view.rivals:
         return empty("No other tenant came close.")
     columns = [Column("Tenant"), Column("Explains", number=True), Column("Why not")]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             tenant_link(one.tenant),
             table.bar(one.score, "others", wording.percent(one.score)),

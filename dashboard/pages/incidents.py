@@ -13,6 +13,7 @@ from dashboard.components.chips import chips, cleared
 from dashboard.components.grid import GridColumn, grid
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import panel
+from dashboard.pages.overview import OPEN
 from dashboard.wiring import Ask, Filled, connect, empty, follow
 
 TITLE = "Incidents"
@@ -23,22 +24,23 @@ STATES = [("", "All"), ("firing", "Open"), ("pending", "Pending"), ("resolved", 
 KINDS = [("", "All"), *[(name, words) for name, words in wording.KINDS.items() if name != "calm"]]
 
 COLUMNS = [
-    GridColumn("sentence", "What", 250, render="PwSentence", grow=4, sortable=False),
+    GridColumn("sentence", "What", 220, render="PwSentence", grow=4, sortable=False),
     GridColumn("state", "State", 90, render="PwState"),
     GridColumn("kind", "Kind", 130, wide_only=True),
-    GridColumn("aggressors", "Blamed", 110, render="PwTenants", sortable=False, grow=2, wide_only=True),
+    GridColumn(
+        "aggressors", "Blamed", 110, render="PwTenants", sortable=False, grow=2, wide_only=True
+    ),
     GridColumn("victims", "Victims", 80, number=True),
     GridColumn("confidence", "Confidence", 100, show="pwPercent", number=True, wide_only=True),
-    GridColumn("started", "Began (UTC)", 130, show="pwTime", wide_only=True),
+    GridColumn("started", "Began (UTC)", 115, show="pwTime", wide_only=True),
     GridColumn("lasted", "Lasted", 100, render="PwShown", number=True, wide_only=True),
-    GridColumn("owner", "Owner", 90, wide_only=True),
-    GridColumn("label", "Verdict", 100, wide_only=True),
+    GridColumn("owner", "Looked after by", 125, wide_only=True),
 ]
 
 
 def layout(_at: address.Address) -> list[Component]:
     return [
-        panel("sum", "Numbers", "", kpi.strip("sum-cards", 4), wide="pw-w-full pw-w-bare pw-w-four"),
+        panel("sum", "Numbers", "", kpi.row("sum-cards", 4), wide="pw-w-full pw-w-bare pw-w-four"),
         panel(
             "cases",
             "Incidents",
@@ -56,9 +58,14 @@ def register(app: Dash, api: Client) -> None:
     async def asked(ask: Ask) -> list[IncidentSummary]:
         since = "" if ask.at.start == address.DEFAULT_FROM else ask.at.start
         return await api.get(
-            client.INCIDENTS, "/incidents", state=ask.at.state, kind=ask.at.kind,
-            resource=ask.at.resource, from_=since, limit=MOST,
-        )  # fmt: skip
+            client.INCIDENTS,
+            "/incidents",
+            state=OPEN if ask.at.state == "firing" else ask.at.state,
+            kind=ask.at.kind,
+            resource=ask.at.resource,
+            from_=since,
+            limit=MOST,
+        )
 
     async def numbers(ask: Ask) -> Filled:
         return Filled((kpi.kpis(cards(await asked(ask))),))
@@ -93,12 +100,17 @@ def cards(found: list[IncidentSummary]) -> list[Kpi]:
         Kpi("Open", f"{len(open_):,}", f"{len(unseen):,} not acknowledged", "bad" if open_ else ""),
         Kpi("Shown", f"{len(found):,}", "with these filters"),
         Kpi("Tenants blamed", f"{len(blamed):,}", wording.names(sorted(blamed), 3)),
-        Kpi("Judged by people", f"{len(judged):,}", f"{right:,} confirmed, {len(judged) - right:,} false alarms"),
+        Kpi(
+            "Judged by people",
+            f"{len(judged):,}",
+            f"{right:,} confirmed, {len(judged) - right:,} false alarms",
+        ),
     ]
 
 
 def row(one: IncidentSummary) -> dict[str, object]:
     lasted = (one.ended_at - one.started_at).total_seconds() if one.ended_at else None
+    words = [word for word in (one.acknowledged_by, (one.label or "").replace("_", " ")) if word]
     return {
         "id": one.id,
         "sentence": one.sentence,
@@ -110,6 +122,5 @@ def row(one: IncidentSummary) -> dict[str, object]:
         "started": one.started_at.isoformat(),
         "lasted": lasted,
         "lasted_words": wording.span(lasted) if lasted is not None else "goes on",
-        "owner": one.acknowledged_by or "–",
-        "label": (one.label or "–").replace("_", " "),
+        "owner": ", ".join(words) if words else "–",
     }

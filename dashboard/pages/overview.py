@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from dash import Dash, html
+from dash import ClientsideFunction, Dash, Input, Output, html
 from dash.development.base_component import Component
 
 from analyzer.api.views import CostPage, Health, IncidentSummary, TenantSummary
@@ -12,14 +12,16 @@ from dashboard import address, client, wording
 from dashboard.client import Client, ClientError
 from dashboard.components import banner, kpi, table
 from dashboard.components.badge import incident_link, state_badge, tenant_link
+from dashboard.components.keys import keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import PanelState, graph, panel
-from dashboard.components.table import Column
+from dashboard.components.table import Cell, Column
 from dashboard.figures import density, heatmap
 from dashboard.wiring import Ask, Filled, connect, empty
 
 TITLE = "Overview"
 QUESTION = "Is anyone hurting anyone right now?"
+OPEN = ("firing", "flapping")
 MOVERS = 8
 HOT = 0.8
 
@@ -27,12 +29,12 @@ HOT = 0.8
 def layout(_at: address.Address) -> list[Component]:
     return [
         panel("now", "Now", "", html.Div(id="now-banner"), height=78, wide="pw-w-full pw-w-bare"),
-        panel("numbers", "Numbers", "", kpi.strip("numbers-cards"), wide="pw-w-full pw-w-bare"),
+        panel("numbers", "Numbers", "", kpi.row("numbers-cards"), wide="pw-w-full pw-w-bare"),
         panel(
             "louder",
             "Who is louder than usual",
-            "One row a tenant, the loudest first. Orange is more than expected at this hour, blue is less. "
-            "Click a cell to open the tenant.",
+            "One row a tenant, the loudest first: orange is more than expected at this hour, "
+            "blue is less. Click a cell to open the tenant.",
             scale(),
             graph(
                 "louder-graph", 520, "Heatmap of tenants over time, offered load against expected"
@@ -43,8 +45,8 @@ def layout(_at: address.Address) -> list[Component]:
         panel(
             "full",
             "How full the resources are",
-            "Busiest hours of the week as part of capacity, split by the largest tenants. Orange is held "
-            "responsible now.",
+            "Busiest hours of the week as part of capacity, split by the largest tenants.",
+            keys(density.KEYS),
             graph("full-graph", 420, "Bars of resource use against capacity"),
             height=520,
             wide="pw-w-5",
@@ -81,19 +83,41 @@ def scale() -> Component:
 
 
 def register(app: Dash, api: Client) -> None:
-    """Connects the six panels."""
+    _register_words(app, api)
+    _register_charts(app, api)
 
+
+def _register_words(app: Dash, api: Client) -> None:
     async def now(_ask: Ask) -> Filled:
         health = await api.health()
         if health.newest_window is None:
             return Filled((banner.first_steps(),))
-        open_ = await api.get(client.INCIDENTS, "/incidents", state="firing", limit=20)
+        open_ = await api.get(client.INCIDENTS, "/incidents", state=OPEN, limit=20)
         return Filled((banner.banner(health, worst(open_)),))
 
     async def numbers(_ask: Ask) -> Filled:
         health, cost = await asyncio.gather(api.health(), _cost(api))
         return Filled((kpi.kpis(cards(health, cost)),))
 
+    async def movers(_ask: Ask) -> Filled:
+        page = await api.get(client.TENANTS, "/tenants", sort="noise", order="desc", limit=MOVERS)
+        if not page.items:
+            return empty("No tenant is known yet.")
+        return Filled((movers_table(page.items),))
+
+    async def feed(_ask: Ask) -> Filled:
+        found = await api.get(client.INCIDENTS, "/incidents", limit=MOVERS)
+        if not found:
+            return empty("No incident so far.")
+        return Filled((feed_table(found),))
+
+    connect(app, "now", [("now-banner", "children")], now)
+    connect(app, "numbers", [("numbers-cards", "children")], numbers)
+    connect(app, "movers", [("movers-table", "children")], movers)
+    connect(app, "feed", [("feed-table", "children")], feed)
+
+
+def _register_charts(app: Dash, api: Client) -> None:
     async def louder(ask: Ask) -> Filled:
         view = await api.get(
             client.HEATMAP,
@@ -110,7 +134,7 @@ def register(app: Dash, api: Client) -> None:
     async def full(ask: Ask) -> Filled:
         rows, open_ = await asyncio.gather(
             api.get(client.DENSITY, "/density"),
-            api.get(client.INCIDENTS, "/incidents", state="firing", limit=100),
+            api.get(client.INCIDENTS, "/incidents", state=OPEN, limit=100),
         )
         if not rows:
             return empty("No resource is known yet. They appear with the first usage of them.")
@@ -124,24 +148,20 @@ def register(app: Dash, api: Client) -> None:
         state = PanelState.PARTIAL if hidden else PanelState.READY
         return Filled((figure, _tall(density.height(len(rows) - hidden))), state, note)
 
-    async def movers(_ask: Ask) -> Filled:
-        page = await api.get(client.TENANTS, "/tenants", sort="noise", order="desc", limit=MOVERS)
-        if not page.items:
-            return empty("No tenant is known yet.")
-        return Filled((movers_table(page.items),))
-
-    async def feed(_ask: Ask) -> Filled:
-        found = await api.get(client.INCIDENTS, "/incidents", limit=MOVERS)
-        if not found:
-            return empty("No incident so far.")
-        return Filled((feed_table(found),))
-
-    connect(app, "now", [("now-banner", "children")], now)
-    connect(app, "numbers", [("numbers-cards", "children")], numbers)
     connect(app, "louder", [("louder-graph", "figure"), ("louder-graph", "style")], louder)
     connect(app, "full", [("full-graph", "figure"), ("full-graph", "style")], full)
-    connect(app, "movers", [("movers-table", "children")], movers)
-    connect(app, "feed", [("feed-table", "children")], feed)
+    opens(app, "louder-graph", "openCell")
+    opens(app, "full-graph", "openResource")
+
+
+def opens(app: Dash, graph_id: str, function: str) -> None:
+    """A click on a mark of the chart leads to what it stands for (assets/pw.js)."""
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("pw", function),
+        Output("sink", "data", allow_duplicate=True),
+        Input(graph_id, "clickData"),
+        prevent_initial_call=True,
+    )
 
 
 def _tall(height: int) -> dict[str, str]:
@@ -176,18 +196,42 @@ def cards(health: Health, cost: CostPage | None) -> list[Kpi]:
     hot = health.hottest_utilisation
     affected = health.affected_tenants / health.tenants if health.tenants else 0
     return [
-        Kpi("Open incidents", f"{health.open_incidents}", _calm_words(health),
-            "bad" if health.open_incidents else "", address.link("incidents", **{"var-state": "firing"})),
-        Kpi("Tenants affected", f"{health.affected_tenants:,}",
-            f"{affected:.1%} of {health.tenants:,}", "victim" if health.affected_tenants else "",
-            address.link("tenants", **{"var-state": "hurt"})),
-        Kpi("Hottest resource", wording.percent(hot), health.hottest_resource or "none known",
-            "bad" if (hot or 0) > HOT else "", address.link("shards")),
-        Kpi("Cost this week", wording.money(cost.bill, cost.currency) if cost else "–",
-            f"{cost.week}, {cost.status}" if cost else "no price sheet yet", "", address.link("cost")),
-        Kpi("Messages waiting", f"{health.deliveries_pending:,}", f"{health.deliveries_failed:,} failed",
-            "bad" if health.deliveries_failed else "", address.link("alerts")),
-    ]  # fmt: skip
+        Kpi(
+            "Open incidents",
+            f"{health.open_incidents}",
+            _calm_words(health),
+            "bad" if health.open_incidents else "",
+            address.link("incidents", **{"var-state": "firing"}),
+        ),
+        Kpi(
+            "Tenants affected",
+            f"{health.affected_tenants:,}",
+            f"{affected:.1%} of {health.tenants:,}",
+            "victim" if health.affected_tenants else "",
+            address.link("tenants", **{"var-state": "hurt"}),
+        ),
+        Kpi(
+            "Hottest resource",
+            wording.percent(hot),
+            health.hottest_resource or "none known",
+            "bad" if (hot or 0) > HOT else "",
+            address.link("shards"),
+        ),
+        Kpi(
+            "Cost this week",
+            wording.money(cost.bill, cost.currency) if cost else "–",
+            f"{cost.week}, {cost.status}" if cost else "no price sheet yet",
+            "",
+            address.link("cost"),
+        ),
+        Kpi(
+            "Messages waiting",
+            f"{health.deliveries_pending:,}",
+            f"{health.deliveries_failed:,} failed",
+            "bad" if health.deliveries_failed else "",
+            address.link("alerts"),
+        ),
+    ]
 
 
 def _calm_words(health: Health) -> str:
@@ -198,11 +242,14 @@ def _calm_words(health: Health) -> str:
 
 def movers_table(items: list[TenantSummary]) -> Component:
     columns = [
-        Column("Tenant"), Column("State"), Column("Times expected", number=True),
-        Column("Share of its resource", number=True), Column("p95", number=True, wide_only=True),
+        Column("Tenant"),
+        Column("State"),
+        Column("Times expected", number=True),
+        Column("Share of its resource", number=True),
+        Column("p95", number=True, wide_only=True),
         Column("Resource", wide_only=True),
-    ]  # fmt: skip
-    rows = [
+    ]
+    rows: list[list[Cell]] = [
         [
             tenant_link(one.id, "aggressor" if one.state == "loud" else ""),
             state_badge(one.state),
@@ -222,7 +269,7 @@ def movers_table(items: list[TenantSummary]) -> Component:
 
 def feed_table(found: list[IncidentSummary]) -> Component:
     columns = [Column("Incident"), Column("State"), Column("Since", number=True)]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             incident_link(one.id, one.sentence),
             state_badge(one.state),

@@ -11,7 +11,7 @@ from dashboard.client import Client
 from dashboard.components import table
 from dashboard.components.badge import state_badge
 from dashboard.components.panel import panel
-from dashboard.components.table import Column
+from dashboard.components.table import Cell, Column
 from dashboard.wiring import Ask, Filled, connect, empty
 
 TITLE = "Reports"
@@ -23,7 +23,7 @@ def layout(_at: address.Address) -> list[Component]:
         panel(
             "weekly",
             "Weekly cost reports",
-            "A week is closed when it is over and its data is complete; a week missed is caught up.",
+            "A week is closed when it is over and its data complete; a missed one is caught up.",
             html.Div(id="weekly-table"),
             height=200,
         )
@@ -34,7 +34,9 @@ def register(app: Dash, api: Client) -> None:
     async def weekly(_ask: Ask) -> Filled:
         found = await api.get(client.REPORTS, "/reports")
         if not found:
-            return empty("No week is closed yet. The first report is made after the first Monday 00:00 with data.")
+            return empty(
+                "No week is closed yet. The first report comes after the first Monday with data."
+            )
         return Filled((reports_table(found),))
 
     connect(app, "weekly", [("weekly-table", "children")], weekly)
@@ -42,10 +44,14 @@ def register(app: Dash, api: Client) -> None:
 
 def reports_table(found: list[ReportView]) -> Component:
     columns = [
-        Column("Week"), Column("Status"), Column("Total", number=True), Column("Version", number=True, wide_only=True),
-        Column("Made (UTC)", number=True, wide_only=True), Column("Open"),
-    ]  # fmt: skip
-    rows = [
+        Column("Week"),
+        Column("Status"),
+        Column("Total", number=True),
+        Column("Version", number=True, wide_only=True),
+        Column("Made (UTC)", number=True, wide_only=True),
+        Column("Open"),
+    ]
+    rows: list[list[Cell]] = [
         [
             one.week,
             state_badge(one.status),

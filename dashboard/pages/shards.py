@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
-from dash import Dash, html
+from dash import Dash
 from dash.development.base_component import Component
 
 from analyzer.api.views import DensityRow
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import kpi
+from dashboard.components.chips import cleared
 from dashboard.components.grid import GridColumn, grid
+from dashboard.components.keys import keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import graph, panel
 from dashboard.figures import density
-from dashboard.pages.overview import blamed
-from dashboard.wiring import Ask, Filled, connect, empty
+from dashboard.pages.overview import OPEN, blamed, opens
+from dashboard.wiring import Ask, Filled, connect, empty, follow
 
 TITLE = "Shards"
 QUESTION = "Which resource is full, who fills it, how long does it last?"
@@ -25,33 +27,69 @@ SOON_DAYS = 14
 COLUMNS = [
     GridColumn("resource", "Resource", 130, grow=2),
     GridColumn("kind", "Kind", 95, wide_only=True),
-    GridColumn("packing", "Full", 150, render="PwBar", number=True,
-               help="Load at the 95th percentile of the week over capacity"),
+    GridColumn(
+        "packing",
+        "Full",
+        150,
+        render="PwBar",
+        number=True,
+        help="Load at the 95th percentile of the week over capacity",
+    ),
     GridColumn("headroom", "Headroom", 100, show="pwPercent", number=True, wide_only=True),
     GridColumn("tenants", "Tenants", 90, number=True),
     GridColumn("active", "Active", 85, number=True, wide_only=True),
-    GridColumn("gain", "Sharing gain", 115, show="pwTimes", number=True, wide_only=True,
-               help="Sum of the tenants' own peaks over the common peak"),
-    GridColumn("effective", "Effective tenants", 130, show="pwNumber", number=True, wide_only=True,
-               help="How many equal tenants would load it as unevenly"),
-    GridColumn("gini", "Inequality", 100, show="pwNumber", number=True, wide_only=True,
-               help="Gini coefficient of the tenants' loads: 0 equal, 1 one takes all"),
+    GridColumn(
+        "gain",
+        "Sharing gain",
+        115,
+        show="pwTimes",
+        number=True,
+        wide_only=True,
+        help="Sum of the tenants' own peaks over the common peak",
+    ),
+    GridColumn(
+        "effective",
+        "Effective tenants",
+        130,
+        show="pwNumber",
+        number=True,
+        wide_only=True,
+        help="How many equal tenants would load it as unevenly",
+    ),
+    GridColumn(
+        "gini",
+        "Inequality",
+        100,
+        show="pwNumber",
+        number=True,
+        wide_only=True,
+        help="Gini coefficient of the tenants' loads: 0 equal, 1 one takes all",
+    ),
     GridColumn("top", "Largest tenant", 130, render="PwTenant", wide_only=True),
     GridColumn("top_share", "Its share", 95, show="pwPercent", number=True, wide_only=True),
-    GridColumn("room", "Room for", 95, number=True, show="pwNumber", wide_only=True,
-               help="How many more median tenants fit"),
+    GridColumn(
+        "room",
+        "Room for",
+        95,
+        number=True,
+        show="pwNumber",
+        wide_only=True,
+        help="How many more median tenants fit",
+    ),
     GridColumn("days", "Days to full", 105, number=True, show="pwNumber"),
-]  # fmt: skip
+]
 
 
 def layout(_at: address.Address) -> list[Component]:
     return [
-        panel("room", "Numbers", "", kpi.strip("room-cards", 4), wide="pw-w-full pw-w-bare pw-w-four"),
+        panel(
+            "room", "Numbers", "", kpi.row("room-cards", 4), wide="pw-w-full pw-w-bare pw-w-four"
+        ),
         panel(
             "bars",
             "How full the resources are",
-            "Busiest hours of the week as part of capacity, split by the four largest tenants. Orange is held "
-            "responsible now.",
+            "Busiest hours of the week as part of capacity, split by the largest tenants.",
+            keys(density.KEYS),
             graph("bars-graph", 480, "Bars of resource use against capacity"),
             height=480,
         ),
@@ -74,11 +112,13 @@ def register(app: Dash, api: Client) -> None:
         return Filled((kpi.kpis(cards(await rows_of(ask))),))
 
     async def bars(ask: Ask) -> Filled:
-        open_ = api.get(client.INCIDENTS, "/incidents", state="firing", limit=100)
+        open_ = api.get(client.INCIDENTS, "/incidents", state=OPEN, limit=100)
         rows, incidents = await asyncio.gather(rows_of(ask), open_)
         known = [row for row in rows if density.fullness(row) is not None]
         if not known:
-            return empty("No resource has a known capacity. Set one under [[resource]] in the configuration.")
+            return empty(
+                "No resource has a known capacity. Set one under [[resource]] in the configuration."
+            )
         style = {"height": f"{density.height(len(known))}px"}
         return Filled((density.figure(rows, blamed(incidents), ask.scheme), style))
 
@@ -91,6 +131,8 @@ def register(app: Dash, api: Client) -> None:
     connect(app, "room", [("room-cards", "children")], room)
     connect(app, "bars", [("bars-graph", "figure"), ("bars-graph", "style")], bars)
     connect(app, "packing", [("packing-grid", "rowData")], packing)
+    opens(app, "bars-graph", "openResource")
+    follow(app, "shard-chips", lambda at: cleared("On", "var-resource", at.resource, at))
 
 
 def cards(rows: list[DensityRow]) -> list[Kpi]:
@@ -99,12 +141,25 @@ def cards(rows: list[DensityRow]) -> list[Kpi]:
     soon = [row for row in rows if row.days_to_full is not None and row.days_to_full < SOON_DAYS]
     known = [row.room for row in rows if row.room is not None]
     return [
-        Kpi("Fullest", wording.percent(density.fullness(full[0])) if full else "–",
-            full[0].resource if full else "none known", "bad" if above else ""),
-        Kpi("Above target", f"{len(above):,}", f"of {wording.plural(len(rows), 'resource')}", "bad" if above else ""),
-        Kpi("Full within two weeks", f"{len(soon):,}", wording.names([row.resource for row in soon], 2)),
+        Kpi(
+            "Fullest",
+            wording.percent(density.fullness(full[0])) if full else "–",
+            full[0].resource if full else "none known",
+            "bad" if above else "",
+        ),
+        Kpi(
+            "Above target",
+            f"{len(above):,}",
+            f"of {wording.plural(len(rows), 'resource')}",
+            "bad" if above else "",
+        ),
+        Kpi(
+            "Full within two weeks",
+            f"{len(soon):,}",
+            wording.names([row.resource for row in soon], 2),
+        ),
         Kpi("Room for", f"{sum(known):,}" if known else "–", "more median tenants in all"),
-    ]  # fmt: skip
+    ]
 
 
 def grid_row(row: DensityRow) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from dash import Dash, dcc, html
+from dash import Dash, html
 from dash.development.base_component import Component
 
 from analyzer.api.views import IncidentSummary, TenantDetail
@@ -12,9 +12,10 @@ from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import kpi, table
 from dashboard.components.badge import badge, incident_link, state_badge
+from dashboard.components.keys import Key, keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import graph, panel
-from dashboard.components.table import Column
+from dashboard.components.table import Cell, Column
 from dashboard.figures import usage
 from dashboard.wiring import Ask, Filled, connect, empty
 
@@ -23,23 +24,56 @@ QUESTION = "Is it fine, loud, hurt, profitable?"
 LOUD = 2.0
 
 
+KEYS = [
+    Key("asked of the resource", "line", "text"),
+    Key("asked while loud", "line", "aggressor"),
+    Key("expected at this hour", "dash", "others"),
+    Key("p95 felt by callers", "line", "victim"),
+]
+
+
 def layout(at: address.Address) -> list[Component]:
     return [
-        panel("who", f"Tenant {at.last}", "", html.Div(id="who-head"), height=96, wide="pw-w-full pw-w-bare"),
-        panel("state", "Numbers", "", kpi.strip("state-cards"), wide="pw-w-full pw-w-bare"),
+        panel(
+            "who",
+            f"Tenant {at.last}",
+            "",
+            html.Div(id="who-head"),
+            height=96,
+            wide="pw-w-full pw-w-bare",
+        ),
+        panel("state", "Numbers", "", kpi.row("state-cards"), wide="pw-w-full pw-w-bare"),
         panel(
             "load",
             "Load and latency",
-            "What it asks of each resource against what is expected at this hour, and what its callers feel.",
+            "What it asks of each resource, what is expected, and what its callers feel.",
+            keys(KEYS),
             graph("load-graph", 420, "Charts of the tenant's load and latency over time"),
             height=420,
             wide="pw-w-8",
         ),
         html.Div(
             [
-                panel("guilty", "Blamed for", "Incidents it caused.", html.Div(id="guilty-table"), height=80),
-                panel("hurt", "Suffered from", "Incidents it was hurt by.", html.Div(id="hurt-table"), height=80),
-                panel("places", "Where it lives", "Placements, newest first.", html.Div(id="places-table")),
+                panel(
+                    "guilty",
+                    "Blamed for",
+                    "Incidents it caused.",
+                    html.Div(id="guilty-table"),
+                    height=80,
+                ),
+                panel(
+                    "hurt",
+                    "Suffered from",
+                    "Incidents it was hurt by.",
+                    html.Div(id="hurt-table"),
+                    height=80,
+                ),
+                panel(
+                    "places",
+                    "Where it lives",
+                    "Placements, newest first.",
+                    html.Div(id="places-table"),
+                ),
             ],
             className="pw-stack pw-w-4",
         ),
@@ -49,18 +83,26 @@ def layout(at: address.Address) -> list[Component]:
 def register(app: Dash, api: Client) -> None:
     """Six panels, one question to the analyzer."""
 
-    def shows(panel_id: str, outputs: list[tuple[str, str]], view: Callable[[TenantDetail, Ask], Filled]) -> None:
+    def shows(
+        panel_id: str, outputs: list[tuple[str, str]], view: Callable[[TenantDetail, Ask], Filled]
+    ) -> None:
         connect(app, panel_id, outputs, _asking(api, view))
 
     shows("who", [("who-head", "children")], lambda view, _: Filled((head(view),)))
     shows("state", [("state-cards", "children")], lambda view, _: Filled((kpi.kpis(cards(view)),)))
     shows("load", [("load-graph", "figure"), ("load-graph", "style")], load)
-    shows("guilty", [("guilty-table", "children")], lambda view, _: cases(view.as_aggressor, "Nothing."))
+    shows(
+        "guilty",
+        [("guilty-table", "children")],
+        lambda view, _: cases(view.as_aggressor, "Nothing."),
+    )
     shows("hurt", [("hurt-table", "children")], lambda view, _: cases(view.as_victim, "Nothing."))
     shows("places", [("places-table", "children")], lambda view, _: places(view))
 
 
-def _asking(api: Client, show: Callable[[TenantDetail, Ask], Filled]) -> Callable[[Ask], Awaitable[Filled]]:
+def _asking(
+    api: Client, show: Callable[[TenantDetail, Ask], Filled]
+) -> Callable[[Ask], Awaitable[Filled]]:
     async def ask_api(ask: Ask) -> Filled:
         path = f"/tenants/{address.quoted(ask.at.last)}"
         return show(await api.get(client.TENANT, path, from_=ask.at.start, to=ask.at.end), ask)
@@ -79,10 +121,6 @@ def head(view: TenantDetail) -> Component:
     name = view.name if view.name and view.name.lower() != view.id.lower() else view.id
     return html.Div(
         [
-            html.Nav(
-                [dcc.Link("Tenants", href="/tenants", className="pw-link"), html.Span(f" / {view.id}")],
-                className="pw-dim",
-            ),
             html.P(name, className="pw-headline"),
             html.Div(
                 [
@@ -102,22 +140,36 @@ def head(view: TenantDetail) -> Component:
 def cards(view: TenantDetail) -> list[Kpi]:
     promise = f"promised {view.slo_ms:.0f} ms" if view.slo_ms else "nothing promised"
     missed = bool(view.slo_ms and view.p95_s and view.p95_s * 1000 > view.slo_ms)
-    margin = f"margin {wording.money(view.margin, view.currency)}" if view.margin else "no price known"
+    margin = (
+        f"margin {wording.money(view.margin, view.currency)}" if view.margin else "no price known"
+    )
     return [
-        Kpi("Times expected", wording.times(view.noise), "offered load, last window",
-            "bad" if view.state == "loud" or view.noise > LOUD else ""),
-        Kpi("Share of its resource", wording.percent(view.share, 1), wording.names(view.resources, 1)),
+        Kpi(
+            "Times expected",
+            wording.times(view.noise),
+            "offered load, last window",
+            "bad" if view.state == "loud" or view.noise > LOUD else "",
+        ),
+        Kpi(
+            "Share of its resource",
+            wording.percent(view.share, 1),
+            wording.names(view.resources, 1),
+        ),
         Kpi("p95 latency", wording.seconds(view.p95_s), promise, "victim" if missed else ""),
-        Kpi("Errors", wording.percent(view.error_ratio, 2), f"{wording.number(view.requests_per_s)} requests/s"),
+        Kpi(
+            "Errors",
+            wording.percent(view.error_ratio, 2),
+            f"{wording.number(view.requests_per_s)} requests/s",
+        ),
         Kpi("Cost this week", wording.money(view.cost, view.currency), margin),
-    ]  # fmt: skip
+    ]
 
 
 def cases(found: list[IncidentSummary], none: str) -> Filled:
     if not found:
         return empty(none)
     columns = [Column("Incident"), Column("State"), Column("Began", number=True)]
-    rows = [
+    rows: list[list[Cell]] = [
         [incident_link(one.id, one.sentence), state_badge(one.state), wording.stamp(one.started_at)]
         for one in found[:8]
     ]
@@ -127,9 +179,19 @@ def cases(found: list[IncidentSummary], none: str) -> Filled:
 def places(view: TenantDetail) -> Filled:
     if not view.placements:
         return empty("No placement is written down.")
-    columns = [Column("Resource"), Column("Isolation"), Column("From", number=True), Column("To", number=True)]
-    rows = [
-        [one.resource, one.isolation, wording.stamp(one.from_ts), wording.stamp(one.to_ts) if one.to_ts else "now"]
+    columns = [
+        Column("Resource"),
+        Column("Isolation"),
+        Column("From", number=True),
+        Column("To", number=True),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            one.resource,
+            one.isolation,
+            wording.stamp(one.from_ts),
+            wording.stamp(one.to_ts) if one.to_ts else "now",
+        ]
         for one in sorted(view.placements, key=lambda one: one.from_ts, reverse=True)
     ]
     return Filled((table.table(columns, rows, "Placements"),))

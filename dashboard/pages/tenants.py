@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from analyzer.api.views import TenantPage, TenantSummary
-from dashboard import address, client, wording
+from dashboard import address, wording
 from dashboard.client import Client, ClientError
 from dashboard.components.chips import chips, cleared
 from dashboard.components.grid import BLOCK, GridColumn, grid
@@ -31,9 +31,15 @@ STATES = [
 COLUMNS = [
     GridColumn("id", "Tenant", 130, render="PwTenant", grow=2),
     GridColumn("state", "State", 90, render="PwState", sortable=False),
-    GridColumn("noise", "Times expected", 130, show="pwTimes", number=True,
-               help="Offered load over what is expected at this hour; 1 is normal"),
-    GridColumn("share", "Share of resource", 170, render="PwBar", number=True, wide_only=True),
+    GridColumn(
+        "noise",
+        "Times expected",
+        145,
+        show="pwTimes",
+        number=True,
+        help="Offered load over what is expected at this hour; 1 is normal",
+    ),
+    GridColumn("share", "Share of resource", 160, render="PwBar", number=True, wide_only=True),
     GridColumn("requests_per_s", "Requests/s", 105, show="pwNumber", number=True, wide_only=True),
     GridColumn("p95_s", "p95", 85, show="pwSeconds", number=True),
     GridColumn("error_ratio", "Errors", 85, show="pwPercent", number=True, wide_only=True),
@@ -41,7 +47,7 @@ COLUMNS = [
     GridColumn("margin", "Margin", 95, show="pwMoney", number=True, wide_only=True),
     GridColumn("plan", "Plan", 95, sortable=False, wide_only=True),
     GridColumn("resources", "Where", 120, sortable=False, wide_only=True),
-]  # fmt: skip
+]
 SORTABLE = frozenset(column.field for column in COLUMNS if column.sortable)
 
 
@@ -50,11 +56,18 @@ def layout(_at: address.Address) -> list[Component]:
         panel(
             "list",
             "All tenants",
-            "Sorted and filtered by the analyzer; rows load as you scroll. Money is in the currency of "
-            "the price sheet.",
+            "Sorted and filtered by the analyzer; rows load as you scroll. Money is in the "
+            "currency of the price sheet.",
             html.Div(id="list-chips", className="pw-filter"),
             html.P(id="list-count", className="pw-dim pw-num pw-count-line"),
-            grid("tenants-grid", COLUMNS, height=640, infinite=True, sort="noise", empty="No tenant matches."),
+            grid(
+                "tenants-grid",
+                COLUMNS,
+                height=640,
+                infinite=True,
+                sort="noise",
+                empty="No tenant matches.",
+            ),
             height=700,
         ),
     ]
@@ -72,7 +85,7 @@ def register(app: Dash, api: Client) -> None:
     connect(app, "list", [("list-count", "children")], counted)
     follow(app, "list-chips", filters)
     _rows(app, pages)
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("pw", "refreshRows"),
         Output("sink", "data", allow_duplicate=True),
         Input("version", "data"),
@@ -92,7 +105,9 @@ def _rows(app: Dash, pages: Pages) -> None:
             raise PreventUpdate
         at = address.read("/tenants", search)
         try:
-            found, total = await pages.slice(wish(request, at), int(str(request.get("startRow") or 0)))
+            found, total = await pages.slice(
+                wish(request, at), int(str(request.get("startRow") or 0))
+            )
         except ClientError:  # the panel above tells it; the grid only must not wait for ever
             return {"rowData": [], "rowCount": 0}
         return {"rowData": [row(one) for one in found], "rowCount": total}

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class Story:
     def shard(self, k: int) -> str:
         return "db:shard-3" if k < 5 else SHARDS[k % len(SHARDS)]
 
+    @cached_property
     def neighbours(self) -> list[str]:
         return [n for k, n in enumerate(self.names) if self.shard(k) == "db:shard-3" and k][:18]
 
@@ -55,8 +57,8 @@ class Story:
 def health(s: Story) -> views.Health:
     open_ = 0 if s.calm or not s.tenants else 2
     sentence = (
-        "acme is slowing 18 tenants on db:shard-3: their typical latency rose from 71 ms to 163 ms; "
-        "without it the model puts them at 73 ms."
+        "acme is slowing 18 tenants on db:shard-3: their typical latency rose from 71 ms to "
+        "163 ms; without it the model puts them at 73 ms."
         if open_
         else "Nobody is hurting anybody."
     )
@@ -118,7 +120,11 @@ def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.Density
     hot = name == "db:shard-3"
     capacity = None if name.startswith("cache") else 16.0
     full = 0.94 if hot else float(rng.uniform(0.28, 0.78))
-    top = ["acme", "globex", "initech", "umbrella"] if hot else list(rng.choice(s.names, 4))
+    top = (
+        ["acme", "globex", "initech", "umbrella"]
+        if hot
+        else [s.names[k] for k in rng.integers(0, len(s.names), 4)]
+    )
     parts = [0.52, 0.08, 0.06, 0.04] if hot else sorted(rng.uniform(0.02, 0.16, 4), reverse=True)
     shares = [
         views.TenantShare(tenant=str(t), share=float(p)) for t, p in zip(top, parts, strict=True)
@@ -147,17 +153,21 @@ def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.Density
 def resources(s: Story) -> list[views.ResourceView]:
     return [
         views.ResourceView(
-            id=row.resource, kind=row.kind, parent=None, capacity=row.capacity, tenants=row.tenants,
+            id=row.resource,
+            kind=row.kind,
+            parent=None,
+            capacity=row.capacity,
+            tenants=row.tenants,
             utilisation=row.packing,
             state="noisy_neighbour" if row.resource == "db:shard-3" and not s.calm else "calm",
         )
         for row in density(s)
-    ]  # fmt: skip
+    ]
 
 
 def tenant(s: Story, k: int) -> views.TenantSummary:
     name = s.names[k]
-    hurt = not s.calm and name in s.neighbours()
+    hurt = not s.calm and name in s.neighbours
     loud = not s.calm and name == "acme"
     return views.TenantSummary(
         id=name,

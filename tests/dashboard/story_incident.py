@@ -23,7 +23,7 @@ def incident(s: Story) -> views.IncidentDetail:
     return views.IncidentDetail(
         **summary,
         blames=[_blame()],
-        harms=[_harm(name, k) for k, name in enumerate(s.neighbours())],
+        harms=[_harm(name, k) for k, name in enumerate(s.neighbours)],
         rivals=[
             views.RivalView(
                 tenant="globex", score=0.11, why_not="It rose 6 min after the victims slowed."
@@ -261,14 +261,21 @@ def deliveries(s: Story) -> list[views.DeliveryView]:
         at = s.started + timedelta(minutes=2) - timedelta(minutes=37 * k)
         rows.append(
             views.DeliveryView(
-                id=f"dl-{k}", event_id=f"ev-{k // 2}", event_type="incident.opened" if k % 3 else "report.ready",
-                incident=f"INC-{42 - k // 4}" if k % 3 else None, endpoint="chat" if bad or k % 2 else "ops-webhook",
-                state="dead" if k == 6 else "pending" if k == 1 else "delivered", attempt=5 if bad else 1,
-                next_at=s.now + timedelta(minutes=4) if k == 1 else None, created_at=at,
-                delivered_at=None if bad else at + timedelta(seconds=1), status=503 if bad else 200,
-                ms=None if bad else 41.0 + k, error="503 Service Unavailable" if bad else "",
+                id=f"dl-{k}",
+                event_id=f"ev-{k // 2}",
+                event_type="incident.opened" if k % 3 else "report.ready",
+                incident=f"INC-{42 - k // 4}" if k % 3 else None,
+                endpoint="chat" if bad or k % 2 else "ops-webhook",
+                state="dead" if k == 6 else "pending" if k == 1 else "delivered",
+                attempt=5 if bad else 1,
+                next_at=s.now + timedelta(minutes=4) if k == 1 else None,
+                created_at=at,
+                delivered_at=None if bad else at + timedelta(seconds=1),
+                status=503 if bad else 200,
+                ms=None if bad else 41.0 + k,
+                error="503 Service Unavailable" if bad else "",
             )
-        )  # fmt: skip
+        )
     return rows
 
 
