@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from fastapi import APIRouter, Response
 
 from analyzer.api import views
-from analyzer.cost.book import book
-from analyzer.cost.ledger import Stored
+from analyzer.cost.book import CostBook, book
 from analyzer.cost.settings import CostSettings
-from analyzer.cost.statement import Statement, TenantLine
+from analyzer.cost.statement import Statement, TenantLine, sha256, to_json
 from analyzer.cost.usage import aware
-from analyzer.cost.weeks import parse_week, week_of
+from analyzer.cost.weeks import Week, parse_week, week_of
 from analyzer.density import Density, densities
-from analyzer.reports.document import FORMATS, document_of
+from analyzer.reports.document import FORMATS, Document, document_of, for_tenant
 from analyzer.reports.files import render
 from analyzer.store import Store
 from collector.model import Rejected, Rejection, TenantId
+
+_ESTIMATED = timedelta(days=14)
+"""How long ago a week without statement may have ended to be estimated all the same."""
 
 
 def router(
@@ -54,16 +56,26 @@ def router(
 
     @routes.get("/reports/{week}", response_class=Response)
     def report(week: str, format: str = "html", tenant: str | None = None) -> Response:  # noqa: A002
-        known = held.closed(parse_week(week, settings.zone).id)
-        if known is None:
-            raise _unknown(week)
-        return _file(known, format, TenantId(tenant) if tenant else None)
+        whole = _document(held, parse_week(week, settings.zone), clock(), settings)
+        document = for_tenant(whole, TenantId(tenant)) if tenant else whole
+        return _file(document, format)
 
     @routes.get("/density")
     def density() -> list[views.DensityRow]:
         return [_density(row) for row in densities(store, now=clock())]
 
     return routes
+
+
+def _document(held: CostBook, week: Week, now: datetime, settings: CostSettings) -> Document:
+    """The stored statement, or an estimate (version 0) of a week that has begun."""
+    known = held.closed(week.id)
+    if known is not None:
+        return document_of(known)
+    if week.start > now or week.end < now - _ESTIMATED or not settings.prices:
+        raise _unknown(week.id)
+    estimate = held.estimate(week, now)
+    return Document(estimate, 0, sha256(to_json(estimate)))
 
 
 def cost_page(s: Statement, version: int, weeks: list[str]) -> views.CostPage:
@@ -128,9 +140,9 @@ def _report(row: dict[str, object], directory: Path) -> views.ReportView:
     )
 
 
-def _file(known: Stored, format_: str, tenant: TenantId | None) -> Response:
-    data = render(document_of(known, tenant), format_)
-    name = f"{known.statement.week}-v{known.version}.{format_}"
+def _file(document: Document, format_: str) -> Response:
+    data = render(document, format_)
+    name = f"{document.statement.week}-v{document.version}.{format_}"
     kind = "inline" if format_ == "html" else "attachment"
     headers = {
         "Content-Disposition": f'{kind}; filename="{name}"',

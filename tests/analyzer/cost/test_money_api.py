@@ -108,6 +108,12 @@ def test_what_is_not_there_is_a_problem_with_its_status(client, path, status):
     assert client.get(path).status_code == status
 
 
+def test_the_report_of_the_running_week_is_an_estimate(client):
+    answer = client.get("/reports/2026-W48?format=csv")
+    assert answer.status_code == 200
+    assert b"2026-W48,0,estimate" in answer.content
+
+
 def test_density_answers_rows(client):
     (row,) = [views.DensityRow.model_validate(item) for item in client.get("/density").json()]
     assert (row.resource, row.active_tenants) == ("db:shard-1", 1)
