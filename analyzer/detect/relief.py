@@ -16,7 +16,8 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """Of the `suspects` (tenant indices): `excess` busy seconds per second now, `part` of the
+    """Of the `suspects` (tenant indices): `excess` busy seconds per second at its
+    recent worst, `part` of the
     modelled harm each one's absence would undo (alone, or its share of the joint relief if that is
     more), `share` its part of the joint excess; `joint` the part all together would undo;
     `modelled` log stretch of the load over normal; `cap` what each would be left with.
@@ -67,7 +68,13 @@ def relieve(scene: Scene, suspects: Indices) -> Relief:
     scale = max(modelled, 1e-6)
     part = np.clip(np.maximum(alone, joint * share) / scale, 0.0, 1.0)
     return Relief(
-        suspects, excess[:, -1], part, share, cap[:, -1], min(joint / scale, 1.0), modelled
+        suspects,
+        excess[:, -12:].max(axis=1),
+        part,
+        share,
+        cap[:, -1],
+        min(joint / scale, 1.0),
+        modelled,
     )
 
 

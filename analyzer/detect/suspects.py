@@ -13,8 +13,15 @@ from analyzer.detect.scene import Scene
 from analyzer.model import Check
 from collector.model import UNKNOWN_TENANT
 
-SUSPICIOUS = 2.0
-"""z from which a tenant is looked at; blame needs `DetectSettings.surge`."""
+SUSPICIOUS = 1.5
+"""z from which a tenant is looked at; blame needs `DetectSettings.surge`, or z from here on when
+its absence would undo half of the harm: whoever always bursts has a wide normal."""
+
+MATERIAL = 0.15
+"""Part of the joint excess below which a suspect hides in the shadow of a larger one."""
+
+MEMORY = 12
+"""Windows an excess is remembered: the backlog it left outlives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,8 @@ class Suspect:
 
 def pick(scene: Scene) -> Indices:
     """Indices of tenants far above what is expected of them, largest excess first."""
-    ahead = scene.demand[:, -1] - scene.expected[:, -1]
-    loud = scene.deviation[:, -1] > SUSPICIOUS
+    ahead = (scene.demand - scene.expected)[:, -MEMORY:].max(axis=1)
+    loud = _surge(scene) > SUSPICIOUS
     loud |= _volume_deviation(scene) >= CACHE_VOLUME
     known = np.array([t != UNKNOWN_TENANT for t in scene.windows.tenants])
     found = np.nonzero(loud & known)[0]
@@ -54,17 +61,26 @@ CACHE_VOLUME = 4.0
 """z of volume (rows, bytes, keys) from which the cache channel looks at a tenant."""
 
 
+def _surge(scene: Scene) -> Floats:
+    """z now, or the highest of the remembered windows less one spread if that is more."""
+    now = scene.deviation[:, -scene.settings.smooth :].mean(axis=1)
+    best: Floats = np.maximum(now, scene.deviation[:, -MEMORY:].max(axis=1) - 1.0)
+    return best
+
+
 def _volume_deviation(scene: Scene) -> Floats:
     usual = np.maximum(scene.normal.volume, 1e-9)
     moved = scene.work.volume[:, -1]
     z = np.log(np.maximum(moved, 1e-9) / usual) / scene.normal.volume_spread
-    return np.where(scene.normal.volume > 0, z, 0.0)
+    known: Floats = np.where(scene.normal.volume > 0, z, 0.0)
+    return known
 
 
 def _volume_share(scene: Scene) -> Floats:
     """Each tenant's part of the volume above normal."""
     more = np.maximum(scene.work.volume[:, -1] - 1.5 * scene.normal.volume, 0.0)
-    return more / max(float(more.sum()), 1e-12)
+    share: Floats = more / max(float(more.sum()), 1e-12)
+    return share
 
 
 def examine(scene: Scene) -> tuple[list[Suspect], Relief | None]:
@@ -78,14 +94,13 @@ def examine(scene: Scene) -> tuple[list[Suspect], Relief | None]:
 
 def _examine(scene: Scene, relief: Relief, k: int) -> Suspect:
     i = int(relief.suspects[k])
-    span = scene.settings.smooth
     harm = float(scene.others_slowdown[i, -1])
     surge = np.log(np.maximum(scene.demand[i], 1e-9) / np.maximum(scene.expected[i], 1e-9))
     agrees, follows = association(surge, scene.others_slowdown[i])
     explained = relief.modelled / max(harm, 1e-3)
     suspect = Suspect(
         index=i,
-        deviation=float(scene.deviation[i, -span:].mean()),
+        deviation=float(_surge(scene)[i]),
         excess=float(relief.excess[k]),
         relief=float(relief.part[k]) * min(1.0, explained),
         share=float(relief.share[k]),
@@ -109,10 +124,12 @@ def _judged(scene: Scene, s: Suspect, follows: float, *, idle: bool) -> Suspect:
     )  # fmt: skip
     part = s.excess / max(scene.capacity, 1e-9)
     load = (
-        _check("surge", s.deviation, settings.surge,
+        _check("surge", s.deviation, _surge_needed(scene, s, part),
                "offered load is {v:.1f} spreads above expectation (needs {t:.1f})"),
         _check("excess", part, settings.excess,
                "its excess is {v:.0%} of the capacity (needs {t:.0%})"),
+        _check("share", s.share, MATERIAL,
+               "it holds {v:.0%} of all excess (needs {t:.0%})"),
         _check("relief", s.relief, settings.relief,
                "without its excess {v:.0%} of the harm would be gone (needs {t:.0%})"),
         _check("association", s.association, settings.association,
@@ -124,20 +141,33 @@ def _judged(scene: Scene, s: Suspect, follows: float, *, idle: bool) -> Suspect:
         _not_degraded(scene, s),
     )  # fmt: skip
     path = ""
-    if all(c.passed for c in harm) and not idle and load[5].passed:
-        path = _path(scene, s, load, part)
+    if all(c.passed for c in harm) and not idle and load[6].passed:
+        path = _path(scene, s, load)
     return replace(s, path=path, checks=harm + load)
 
 
-def _path(scene: Scene, s: Suspect, load: tuple[Check, ...], part: float) -> str:
+def _path(scene: Scene, s: Suspect, load: tuple[Check, ...]) -> str:
     """By which road the blame arrives: the load model, a trigger it cannot model, the cache."""
     if all(c.passed for c in load):
         return "load"
-    rho = float(scene.demand[:, -1].sum()) / scene.capacity
-    if s.deviation >= 6.0 and part >= 0.10 and s.association >= 0.7 and rho >= 0.6:
+    if _triggered(scene, s):
         return "trigger"
     cached = scene.cost_growth[-1] > 1.25 and _volume_deviation(scene)[s.index] >= CACHE_VOLUME
     return "cache" if cached and _volume_share(scene)[s.index] >= 0.5 else ""
+
+
+def _surge_needed(scene: Scene, s: Suspect, part: float) -> float:
+    heavy = s.relief >= 0.5 and part >= 0.10 and s.share >= 0.25 and s.association >= 0.5
+    return SUSPICIOUS if heavy else scene.settings.surge
+
+
+def _triggered(scene: Scene, s: Suspect) -> bool:
+    """A collapse the model cannot follow, but which begins with a surge that filled the resource
+    as it was known before."""
+    known = scene.normal.capacity
+    rho = float(scene.demand[:, -MEMORY:].sum(axis=0).max()) / known
+    large = s.excess >= 0.15 * known and s.share >= 0.4
+    return large and rho >= 0.75 and s.deviation >= SUSPICIOUS and s.association >= 0.65
 
 
 def _not_degraded(scene: Scene, s: Suspect) -> Check:
@@ -148,7 +178,13 @@ def _not_degraded(scene: Scene, s: Suspect) -> Check:
     dearer = float(scene.cost_growth[-span:].mean())
     if dearer > 1.25:
         words = f"every operation costs {dearer:.2f} times as much: the resource itself is slower"
-        return Check("resource_healthy", False, dearer, 1.25, words)
+        return Check("resource_healthy", passed=False, value=dearer, threshold=1.25, detail=words)
+    carries = float(scene.work.served[:, -2 * span :].sum(axis=0).max())
+    known = scene.normal.carried
+    if s.others_slowdown > np.log(1.4) and carries < 0.9 * known and scene.work.busy_known.any():
+        words = f"it serves {carries:.2f} busy seconds per second and is known to carry {known:.2f}"
+        return Check("resource_healthy", passed=False, value=carries, threshold=0.9 * known,
+                     detail=words)  # fmt: skip
     words = f"the resource works at {served:.0%} of its capacity"
     if failing:
         words += " and yet everybody is slow: it is failing itself"
