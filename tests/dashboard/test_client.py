@@ -1,0 +1,149 @@
+"""The client parses, remembers one data version, and turns every failure into one error."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from dashboard import client
+from dashboard.client import Client, ClientError, Trouble
+from dashboard.config import DashboardSettings
+from tests.dashboard.fake_api import FakeApi
+
+
+def run(work):
+    """`work` gets a client before the fake analyzer; returns what it returns."""
+
+    async def whole():
+        fake = FakeApi()
+        api = Client(DashboardSettings(), transport=httpx.ASGITransport(fake.app()))
+        try:
+            return await work(api, fake)
+        finally:
+            await api.close()
+
+    return asyncio.run(whole())
+
+
+def answering(handler):
+    return Client(DashboardSettings(token="s3cret"), transport=httpx.MockTransport(handler))
+
+
+def failure(handler):
+    async def whole():
+        api = answering(handler)
+        try:
+            await api.get(client.INCIDENTS, "/incidents")
+        except ClientError as error:
+            return error
+        finally:
+            await api.close()
+        return None
+
+    return asyncio.run(whole())
+
+
+def test_answers_become_views():
+    view = run(lambda api, _: api.get(client.INCIDENT, "/incidents/INC-42"))
+    assert view.blames[0].tenant == "acme"
+    assert len(view.harms) == 18
+
+
+def test_a_second_question_within_one_data_version_asks_nobody():
+    asked = []
+
+    def handler(request):
+        asked.append(request.url.path)
+        return httpx.Response(200, json=[])
+
+    async def work():
+        api = answering(handler)
+        for _ in range(3):
+            await api.get(client.INCIDENTS, "/incidents", limit=5)
+        await api.get(client.INCIDENTS, "/incidents", limit=6)
+        await api.close()
+
+    asyncio.run(work())
+    assert len(asked) == 2
+
+
+def test_a_new_data_version_empties_the_shelf():
+    async def work(api, fake):
+        await api.health()
+        before = await api.get(client.INCIDENTS, "/incidents")
+        fake.tell("empty")
+        await api.health()
+        return len(before), len(await api.get(client.INCIDENTS, "/incidents"))
+
+    assert run(work) == (12, 0)
+
+
+def test_an_action_empties_the_shelf_and_carries_its_body():
+    async def work(api, fake):
+        await api.get(client.INCIDENTS, "/incidents")
+        await api.post("/incidents/INC-42/acknowledge", {"by": "mara"})
+        return fake.posts, len(api._kept)
+
+    assert run(work) == ([("incidents/INC-42/acknowledge", {"by": "mara"})], 0)
+
+
+def test_lists_ask_for_any_of_their_values_and_blanks_are_left_out():
+    seen = []
+
+    def handler(request):
+        seen.append(str(request.url.query, "ascii"))
+        return httpx.Response(200, json=[])
+
+    async def work():
+        api = answering(handler)
+        await api.get(
+            client.INCIDENTS, "/incidents", state=("firing", "flapping"), kind="", from_="now-1h"
+        )
+        await api.close()
+
+    asyncio.run(work())
+    assert seen == ["from=now-1h&state=firing&state=flapping"]
+
+
+def test_the_token_is_sent():
+    def handler(request):
+        assert request.headers["authorization"] == "Bearer s3cret"
+        return httpx.Response(200, json=[])
+
+    assert failure(handler) is None
+
+
+def _refuse(_request):
+    raise httpx.ConnectError("refused")
+
+
+def _hang(_request):
+    raise httpx.ReadTimeout("slow")
+
+
+PROBLEM = {
+    "type": "about:blank",
+    "title": "Gone",
+    "status": 404,
+    "detail": "There is no INC-9.",
+    "id": "not-found",
+}
+
+
+@pytest.mark.parametrize(
+    ("handler", "trouble", "words"),
+    [
+        (_refuse, Trouble.UNREACHABLE, "does not answer"),
+        (_hang, Trouble.TIMEOUT, "too long"),
+        (lambda _: httpx.Response(404, json=PROBLEM), Trouble.MISSING, "There is no INC-9."),
+        (lambda _: httpx.Response(500, text="<html>"), Trouble.REFUSED, "answered 500"),
+        (lambda _: httpx.Response(200, text="not json"), Trouble.BROKEN, "not understood"),
+        (lambda _: httpx.Response(200, json=[{"id": 1}]), Trouble.BROKEN, "not understood"),
+        (lambda _: httpx.Response(200, json={"a": 1}), Trouble.BROKEN, "not understood"),
+    ],
+)
+def test_every_failure_is_one_error_with_a_sentence(handler, trouble, words):
+    error = failure(handler)
+    assert error.trouble is trouble
+    assert words in error.detail
+    assert error.request_id

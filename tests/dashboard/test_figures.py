@@ -1,0 +1,120 @@
+"""Figures are values: data in, traces out."""
+
+import math
+from datetime import UTC, datetime
+
+import plotly.graph_objects as go
+import pytest
+
+from analyzer.api import views
+from dashboard import theme
+from dashboard.figures import cost, density, evidence, heatmap, usage
+from tests.dashboard import story, story_incident
+from tests.dashboard.story import Story
+
+SCHEMES = [theme.LIGHT, theme.DARK]
+STORY = Story()
+
+
+def colours(figure):
+    return repr(figure.to_dict())
+
+
+def test_the_heatmap_shows_at_most_forty_of_ten_thousand_tenants():
+    figure = heatmap.figure(story.heatmap(Story(tenants=10_000)), theme.LIGHT)
+    assert len(figure.data[0].y) == 40
+    assert figure.data[0].y[0] == "acme"
+
+
+def test_heatmap_colours_end_at_eight_times_but_the_hover_tells_the_truth():
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    view = views.Heatmap(
+        tenants=["acme"], clock=[at, at], window_s=60, values=[[5.0, None]], shown=1, of=1
+    )
+    trace = heatmap.figure(view, theme.LIGHT).data[0]
+    assert trace.z[0][0] == heatmap.REACH
+    assert trace.customdata[0][0] == 32.0
+    assert math.isnan(trace.z[0][1])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_only_who_is_blamed_is_vermillion_in_the_density_bars(scheme):
+    rows = story.density(STORY)
+    calm = density.figure(rows, {}, scheme)
+    held = density.figure(rows, {"db:shard-3": frozenset({"acme"})}, scheme)
+    assert scheme.aggressor not in colours(calm)
+    marks = [colour for trace in held.data[:4] for colour in trace.marker.color]
+    assert marks.count(scheme.aggressor) == 1
+
+
+def test_density_bars_add_up_to_how_full_the_resource_is():
+    rows = [row for row in story.density(STORY) if row.packing is not None]
+    figure = density.figure(rows, {}, theme.LIGHT)
+    for index, row in enumerate(density.ranked(rows)):
+        total = sum(trace.x[index] for trace in figure.data)
+        assert total == pytest.approx(row.packing)
+
+
+def test_resources_without_a_capacity_have_no_bar():
+    figure = density.figure(story.density(STORY), {}, theme.LIGHT)
+    assert "cache:redis-1" not in figure.data[0].y
+
+
+def test_no_resource_at_all_is_still_a_figure():
+    assert isinstance(density.figure([], {}, theme.LIGHT), go.Figure)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_evidence_is_three_rows_on_one_clock(scheme):
+    view = story_incident.incident(STORY)
+    figure = evidence.figure(view, scheme)
+    assert {trace.yaxis or "y" for trace in figure.data} == {"y", "y2", "y3"}
+    assert all(list(trace.x) == view.clock for trace in figure.data)
+    assert figure.layout.xaxis.matches == "x3"
+
+
+def test_roles_keep_their_colours_in_the_evidence():
+    figure = evidence.figure(story_incident.incident(STORY), theme.LIGHT)
+    drawn = {trace.name: trace.line for trace in figure.data if trace.name}
+    assert drawn["acme"].color == theme.AGGRESSOR
+    assert drawn["18 victims, median"].color == theme.VICTIM
+    assert drawn["without acme (model)"].dash == "dot"
+
+
+def test_a_gap_in_the_evidence_stays_a_gap():
+    figure = evidence.figure(story_incident.incident(STORY), theme.LIGHT)
+    own = next(t for t in figure.data if t.name == "acme" and not t.stackgroup)
+    assert own.y[99] is None
+    assert own.connectgaps is False
+
+
+def test_short_latencies_are_drawn_in_milliseconds():
+    figure = evidence.figure(story_incident.incident(STORY), theme.LIGHT)
+    assert figure.layout.yaxis2.title.text == "ms"
+    median = next(t for t in figure.data if t.name == "18 victims, median")
+    assert 60 < median.y[0] < 80
+
+
+def test_an_incident_without_bands_is_still_a_figure():
+    bare = story_incident.incident(STORY).model_copy(
+        update={"aggressor_bands": [], "victim_bands": [], "resource_bands": [], "clock": []}
+    )
+    assert len(evidence.figure(bare, theme.LIGHT).data) == 0
+
+
+def test_a_tenant_is_drawn_in_the_aggressors_colour_only_while_it_is_loud():
+    shown = story_incident.usage(STORY, "acme")
+    assert theme.AGGRESSOR not in colours(usage.figure(shown, 120.0, theme.LIGHT))
+    assert theme.AGGRESSOR in colours(usage.figure(shown, 120.0, theme.LIGHT, loud=True))
+
+
+def test_cost_bars_say_the_exact_amount_on_hover():
+    page = story.costs(STORY)
+    figure = cost.figure(page.lines, page.currency, theme.LIGHT)
+    assert len(figure.data[0].y) == cost.MOST
+    assert figure.data[0].customdata[0] == page.lines[0].direct
+
+
+def test_no_figure_mixes_red_with_green():
+    words = colours(evidence.figure(story_incident.incident(STORY), theme.LIGHT)).lower()
+    assert not any(colour in words for colour in ("#ff0000", "#00ff00", "'red'", "'green'"))

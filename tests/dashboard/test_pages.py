@@ -1,0 +1,154 @@
+"""What pages say of the story."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from dashboard import address, pages
+from dashboard.client import Client
+from dashboard.config import DashboardSettings
+from dashboard.pages import alerts, cost, incident, incidents, overview, shards, tenants
+from dashboard.paging import Pages, Wish
+from tests.dashboard import story, story_incident
+from tests.dashboard.fake_api import FakeApi
+from tests.dashboard.story import Story
+
+STORY = Story()
+VIEW = story_incident.incident(STORY)
+ALL = [story.incident_summary(STORY, number) for number in range(42, 36, -1)]
+
+
+def ids(component):
+    return [getattr(one, "id", None) for one in component._traverse() if hasattr(one, "id")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/incidents", "/incidents/INC-42", "/tenants", "/tenants/acme", "/shards", "/cost",
+     "/reports", "/alerts", "/health"],
+)  # fmt: skip
+def test_every_page_has_one_heading_and_no_id_twice(path):
+    page = pages.render(address.read(path, ""))
+    headings = [one for one in page._traverse() if type(one).__name__ == "H1"]
+    found = [str(one) for one in ids(page)]
+    assert len(headings) == 1
+    assert len(found) == len(set(found))
+
+
+def test_panel_ids_are_unique_over_the_frame_and_all_pages():
+    from dashboard import shell
+
+    taken = {str(one) for one in ids(shell.layout(5.0))}
+    for path in ("/", "/incidents", "/incidents/x", "/tenants", "/tenants/x", "/shards", "/cost"):
+        found = {str(one) for one in ids(pages.render(address.read(path, "")))}
+        assert not found & taken, path
+
+
+def test_an_unknown_address_says_so():
+    assert "No such page" in str(pages.render(address.read("/nope", "")))
+
+
+def test_the_worst_incident_is_a_page_with_somebody_to_blame():
+    assert overview.worst(list(reversed(ALL))).id == "INC-42"
+    assert overview.worst([]) is None
+
+
+def test_the_blamed_are_gathered_by_resource():
+    assert overview.blamed(ALL)["db:shard-3"] == frozenset({"acme"})
+
+
+def test_overview_numbers_without_a_price_sheet_say_so():
+    cards = overview.cards(story.health(STORY), None)
+    assert [card.value for card in cards] == ["2", "18", "94 %", "–", "1"]
+    assert cards[3].note == "no price sheet yet"
+
+
+def test_a_fresh_start_divides_by_no_tenants():
+    assert overview.cards(story.health(Story(tenants=0)), None)[1].note == "0.0% of 0"
+
+
+def test_incident_numbers_tell_who_how_much_and_at_what_price():
+    values = [card.value for card in incident.facts(VIEW)]
+    assert values == ["6.4×", "18", "+104 ms", "94 %", "18.40 EUR"]
+
+
+def test_an_incident_that_blames_nobody_charges_nobody():
+    bare = VIEW.model_copy(update={"blames": [], "harms": [], "cost": None, "utilisation": None})
+    assert [card.value for card in incident.facts(bare)] == ["–", "0", "–", "–", "–"]
+
+
+def test_victims_are_told_in_the_unit_of_what_they_felt():
+    rows = {row["signal"]: row for row in map(incident.victim_row, VIEW.harms)}
+    assert rows["latency"]["before_words"].endswith("ms")
+    assert rows["errors"]["before_words"] == "0.2 %"
+    assert rows["errors"]["without_words"] == "–"
+
+
+def test_a_victim_that_felt_nothing_before_has_no_ratio():
+    harm = VIEW.harms[0].model_copy(update={"before_s": 0.0})
+    assert incident.victim_row(harm)["times"] is None
+
+
+def test_what_was_done_is_not_offered_again():
+    done = VIEW.model_copy(update={"acknowledged_by": "mara", "label": "confirmed"})
+    assert [button.children for button in incident.actions(done)] == ["Mark false alarm"]
+
+
+def test_only_proposed_decisions_have_buttons():
+    from dashboard.components.decision import decision
+
+    proposed = VIEW.decisions[0]
+    assert "Approve" in str(decision(proposed))
+    assert "Approve" not in str(decision(proposed.model_copy(update={"state": "active"})))
+
+
+def test_incidents_that_go_on_say_so():
+    assert incidents.row(ALL[0])["lasted_words"] == "goes on"
+    assert incidents.row(ALL[2])["owner"] == "mara, confirmed"
+
+
+def test_money_stays_the_analyzers_decimal_string():
+    page = story.costs(STORY)
+    assert cost.row(page.lines[0])["total"] == page.lines[0].total
+
+
+def test_days_to_full_are_counted_only_where_known():
+    cards = shards.cards(story.density(STORY))
+    assert (cards[0].value, cards[0].note) == ("94 %", "db:shard-3")
+
+
+def test_given_up_messages_are_counted_apart_from_waiting_ones():
+    cards = alerts.cards(story_incident.deliveries(STORY), story_incident.endpoints(STORY))
+    assert [card.value for card in cards] == ["22", "1", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "sort", "order"),
+    [
+        ({"startRow": 0}, "noise", "desc"),
+        ({"sortModel": [{"colId": "p95_s", "sort": "asc"}]}, "p95_s", "asc"),
+        ({"sortModel": [{"colId": "__class__", "sort": "x"}]}, "noise", "desc"),
+        ({"sortModel": [7]}, "noise", "desc"),
+        ({"sortModel": "p95_s"}, "noise", "desc"),
+    ],
+)
+def test_the_grid_may_sort_only_by_what_the_api_knows(request_, sort, order):
+    wish = tenants.wish(request_, address.read("/tenants", ""))
+    assert (wish.sort, wish.order) == (sort, order)
+
+
+def test_ten_thousand_tenants_come_in_blocks_and_each_once():
+    async def work():
+        fake = FakeApi("large")
+        api = Client(DashboardSettings(), transport=httpx.ASGITransport(fake.app()))
+        walk = Pages(api)
+        starts = [0, 100, 9_900, 500, 20_000]
+        found = [await walk.slice(Wish(sort="id", order="asc"), start) for start in starts]
+        await api.close()
+        return found
+
+    blocks = asyncio.run(work())
+    assert [total for _, total in blocks] == [10_000] * 5
+    assert [len(rows) for rows, _ in blocks] == [100, 100, 100, 100, 0]
+    assert blocks[0][0][0].id < blocks[1][0][0].id < blocks[3][0][0].id < blocks[2][0][0].id
