@@ -63,9 +63,18 @@ class Grown:
 
     def add(self, value: float) -> None:
         if self._size == len(self._room):
-            self._room = np.concatenate([self._room, np.full_like(self._room, self._fill)])
+            self._grow()
         self._room[self._size] = value
         self._size += 1
+
+    def extend(self, size: int) -> None:
+        """Have at least `size` entries; new ones hold the fill."""
+        while len(self._room) < size:
+            self._grow()
+        self._size = max(self._size, size)
+
+    def _grow(self) -> None:
+        self._room = np.concatenate([self._room, np.full_like(self._room, self._fill)])
 
     @property
     def array(self) -> npt.NDArray[Any]:
@@ -79,7 +88,8 @@ class SeriesBook:
         self.bounds = bounds
         self.series: list[Series] = []
         self.by_identity: dict[int, int] = {}
-        self.rows: list[tuple[int, int]] = []  # (key, bounds id)
+        self.row_key = Grown(np.int64, 0)
+        self.row_bounds = Grown(np.int64, NO_BOUNDS)
         self.keys: list[Key] = []
         self.resources: list[str] = []
         self._rows: dict[tuple[int, int], int] = {}
@@ -118,25 +128,23 @@ class SeriesBook:
         ix = self.add(series, identity)
         if known is not None:
             for column in (self.last_ms, self.last, self.start_ms):
+                column.extend(ix + 1)
                 column.array[ix] = column.array[known]
         return ix
 
     def add(self, series: Series, identity: int) -> int:
         """Append without looking; `settle` before the arrays are used."""
         ix = len(self.series)
-        key = self._key(Key(series.tenant, series.resource, series.family.value))
+        key = self._key(Key(series.tenant, series.resource, series.family))
         self.series.append(series)
         self.by_identity[identity] = ix
         self.key_of.add(key)
         self.resource_of.add(self._resource(series.resource))
+        slot = _SLOTS.get(series.column, FIRST_BUCKET)
         self.kind.add(_KINDS[series.kind])
         self.scale.add(1e6 if series.column in _SECONDS else 1.0)
-        self.slot.add(_SLOTS.get(series.column, FIRST_BUCKET))
-        self.minus.add(-1)
-        self.bucket_row.add(-1)
-        for column, value in ((self.last_ms, NEVER), (self.last, 0), (self.start_ms, 0)):
-            column.add(value)
-        twin = (key, _SLOTS.get(series.column, FIRST_BUCKET), series.bound or 0.0)
+        self.slot.add(slot)
+        twin = (key, slot, series.bound or 0.0)
         self.twin.add(self._twins.setdefault(twin, len(self._twins)))
         if series.column is Column.LATENCY_BUCKET:
             name = (key, series.histogram or "")
@@ -145,7 +153,9 @@ class SeriesBook:
         return ix
 
     def settle(self) -> None:
-        """Lay out the buckets of every histogram that got a new bound."""
+        """Give every series its place, and lay out each histogram that got a new bound."""
+        for column in (self.minus, self.bucket_row, self.last_ms, self.last, self.start_ms):
+            column.extend(len(self))
         for name in sorted(self._unsettled):
             self._lay_out(name[0], self._histograms[name])
         self._unsettled.clear()
@@ -179,8 +189,9 @@ class SeriesBook:
 
     def _row(self, key: int, bounds: int) -> int:
         if (key, bounds) not in self._rows:
-            self._rows[key, bounds] = len(self.rows)
-            self.rows.append((key, bounds))
+            self._rows[key, bounds] = len(self._rows)
+            self.row_key.add(key)
+            self.row_bounds.add(bounds)
         return self._rows[key, bounds]
 
     def _resource(self, resource: str) -> int:

@@ -121,7 +121,6 @@ class Ingest:
         self._settings = settings or IngestSettings()
         self._door = door or cast(SpoolDoor, spool)
         self._memory: DrainMemory | None = None
-        self._registered: set[Key] = set()
 
     def drain(self, spool_dir: Path, *, now: datetime) -> Drained:
         """Everything sealed, oldest first. Raises OSError when a segment cannot be read."""
@@ -171,12 +170,10 @@ class Ingest:
                 with self._store.reader() as reader:
                     self._memory = DrainMemory(reader)
             with self._store.transaction() as tx:
-                commit = _Commit(tx, self._memory, generation, segments, now)
-                drained = commit.run(self._registered)
+                drained = _Commit(tx, self._memory, generation, segments, now).run()
         except BaseException:
             self._memory = None  # it may be ahead of the store now: read it again next time
             raise
-        self._registered |= commit.keys
         for segment in segments:
             self._leave(segment)
         return drained
@@ -206,9 +203,8 @@ class _Commit:
         self._generation_id = generation
         self._segments = segments
         self._now = now.astimezone(UTC).replace(tzinfo=None)
-        self.keys: set[Key] = set()
 
-    def run(self, registered: set[Key]) -> Drained:
+    def run(self) -> Drained:
         """Declare, count, write. The order matters only in that the state is saved last."""
         self._declare()
         readings, unknown = self._readings()
@@ -218,7 +214,7 @@ class _Commit:
         rows = pa.concat_tables([counted, *native.tables])
         newest = _newest(ordered, native.tables)
         self._write(rows, native, newest)
-        self._register(registered, ordered, native.tables)
+        self._register(ordered, native.tables)
         return Drained(
             segments=len(self._segments),
             samples=sum(segment.samples for segment in self._segments),
@@ -341,17 +337,20 @@ class _Commit:
             }
         )
 
-    def _register(self, registered: set[Key], ordered: Ordered, tables: Sequence[pa.Table]) -> None:
+    def _register(self, ordered: Ordered, tables: Sequence[pa.Table]) -> None:
         """Tenants, resources and placements nobody told us of."""
-        keys = {key for key in self._book.keys if key not in registered}
+        memory = self._memory
+        native: set[Key] = set()
         for table in tables:
             names = table.select(["tenant", "resource", "family"])
             for row in names.group_by(names.column_names).aggregate([]).to_pylist():
-                keys.add(Key(row["tenant"], row["resource"], row["family"]))
-        self.keys = keys - registered
-        if self.keys:
+                native.add(Key(row["tenant"], row["resource"], row["family"]))
+        fresh = (native - memory.registered).union(self._book.keys[memory.registered_keys :])
+        if fresh:
             since = _oldest(ordered, tables) or self._now
-            registry.observe(self._tx, self.keys, since=since, now=self._now)
+            registry.observe(self._tx, fresh, since=since, now=self._now)
+        memory.registered |= native
+        memory.registered_keys = len(self._book.keys)
 
 
 def _generation(segment: SegmentId) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from analyzer.ingest.book import Grown, SeriesBook
+from analyzer.ingest.book import Grown, Key, SeriesBook
 from analyzer.ingest.bounds import BoundsBook
 from analyzer.ingest.counters import Ints, Memory
 from analyzer.store import Reader, Transaction
@@ -25,8 +25,7 @@ class Generation:
     first_ms: int | None = None
 
     def put(self, sid: int, ix: int) -> None:
-        while len(self.ix.array) <= sid:
-            self.ix.add(-1)
+        self.ix.extend(sid + 1)
         self.ix.array[sid] = ix
 
 
@@ -44,6 +43,8 @@ class DrainMemory:
         for generation, sid, ix in reader.rows("series_sids"):
             self.generation(generation).put(sid, ix)
         self._saved_series = len(self.book)
+        self.registered_keys = len(self.book.keys)  # of the book, in its order
+        self.registered: set[Key] = set()  # of native rows
 
     def generation(self, ident: str) -> Generation:
         return self.generations.setdefault(ident, Generation())

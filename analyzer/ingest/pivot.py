@@ -17,7 +17,7 @@ def usage_rows(found: Increments, book: SeriesBook) -> pa.Table:
     """The rows of `usage_10s` these increments make. A column no reading fed is null."""
     if not len(found.series):
         return _table(np.zeros(0, np.int64), np.zeros(0, np.int64), book, _empty())
-    places = len(book.rows)
+    places = len(book.row_key.array)
     first = int(found.window.min())
     code = (found.window - first) * places + book.row_of(found.series)
     codes, row = _ranked(code, (int(found.window.max()) - first + 1) * places)
@@ -66,8 +66,7 @@ def _table(
     window: Ints, place: Ints, book: SeriesBook, sums: tuple[Ints, Floats, Mask]
 ) -> pa.Table:
     amounts, waiting, known = sums
-    rows = np.array(book.rows, dtype=np.int64).reshape(-1, 2)
-    key, bounds = rows[place, 0], rows[place, 1]
+    key, bounds = book.row_key.array[place], book.row_bounds.array[place]
     columns: dict[str, pa.Array] = {
         "ts": pa.array(window * (GRAIN_S * 1_000_000)).cast(pa.timestamp("us")),
         "window_s": pa.array(np.full(len(window), GRAIN_S, dtype=np.int32)),

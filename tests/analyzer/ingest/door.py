@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -111,5 +112,5 @@ _SUMS = """SELECT count(*), sum("count"), sum(errors), sum(busy_us), sum(b00), s
 sum(b03), sum(waiting) FROM usage_10s"""
 
 
-def _ask(store: Store, sql: str) -> list[tuple]:
+def _ask(store: Store, sql: str) -> list[tuple[Any, ...]]:
     return store._connection.cursor().execute(sql).fetchall()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analyzer.ingest import Ingest
 from analyzer.store import Store
-from collector.model import Column
+from collector.model import Column, Series
 from tests.analyzer.ingest.door import NOW, SPOOL, FakeDoor, _ask, samples, series
 
 TENANTS = ("acme", "globex", "initech")
@@ -29,15 +29,16 @@ steps = st.lists(
 )
 
 
-def declared(shift: int = 0) -> list:
+def declared(shift: int = 0) -> list[Series]:
     found = []
     for place, tenant in enumerate(TENANTS):
         sid = METERS * place
         rest = [series(sid + shift, tenant, identity=sid)]
         rest.append(series(sid + 1 + shift, tenant, column=Column.BUSY, identity=sid + 1))
         for k, bound in enumerate(BOUNDS):
-            bucket = {"column": Column.LATENCY_BUCKET, "bound": bound, "identity": sid + 2 + k}
-            rest.append(series(sid + 2 + k + shift, tenant, **bucket))
+            at = sid + 2 + k
+            bucket = Column.LATENCY_BUCKET
+            rest.append(series(at + shift, tenant, column=bucket, bound=bound, identity=at))
         found += rest
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,7 +15,7 @@ from tests.analyzer.ingest.door import NOW, SPOOL, FakeDoor, _ask, sums
 AT = datetime(2026, 1, 5, 12, 0)  # noqa: DTZ001 - the store keeps UTC without zone
 
 
-def table(*rows: dict, bounds: list | None = None) -> pa.Table:
+def table(*rows: dict[str, Any], bounds: list[list[float] | None] | None = None) -> pa.Table:
     named = {"ts": AT, "window_s": 10, "tenant": "acme", "resource": "db:shard-1"}
     whole = [{"family": "request", **named, **row} for row in rows]
     columns = {f.name: pa.array([row.get(f.name) for row in whole], f.type) for f in USAGE_SCHEMA}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from analyzer.ingest import Ingest, IngestSettings
 from analyzer.store import Transaction
-from collector.model import Column
+from collector.model import Column, Frame
 from tests.analyzer.ingest.door import NOW, SPOOL, FakeDoor, _ask, samples, series, sums, windows
 
-FIRST = [series(0), series(1, "globex"), samples((0, 0, 10), (1, 0, 5))]
-SECOND = [samples((0, 15, 14), (1, 15, 6))]
-THIRD = [samples((0, 30, 20), (1, 30, 6))]
+FIRST: list[Frame] = [series(0), series(1, "globex"), samples((0, 0, 10), (1, 0, 5))]
+SECOND: list[Frame] = [samples((0, 15, 14), (1, 15, 6))]
+THIRD: list[Frame] = [samples((0, 30, 20), (1, 30, 6))]
 
 
 def test_a_crash_between_commit_and_discard_counts_once(store) -> None:
@@ -76,7 +79,7 @@ def test_a_failure_in_the_middle_leaves_nothing_and_the_next_drain_everything(
 def test_one_segment_that_cannot_be_read_does_not_sink_the_others(store, caplog) -> None:
     door = FakeDoor()
 
-    def broken(path):
+    def broken(path: Path) -> Iterator[Frame]:
         yield from FIRST
         raise ValueError("no such column: latency_squared")
 

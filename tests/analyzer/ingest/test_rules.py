@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analyzer.ingest import Drained, Ingest
-from collector.model import LATENCY_BOUNDS, Column, MeterKind
+from collector.model import LATENCY_BOUNDS, Column, MeterKind, Series
 from tests.analyzer.ingest.door import (
     NOW,
     SPOOL,
@@ -117,7 +117,7 @@ def test_absent_columns_are_unknown_not_zero(store) -> None:
 BOUNDS = (0.1, 0.5, float("inf"))
 
 
-def histogram(sid: int = 0) -> list:
+def histogram(sid: int = 0) -> list[Series]:
     return [
         series(sid + k, column=Column.LATENCY_BUCKET, bound=bound) for k, bound in enumerate(BOUNDS)
     ]

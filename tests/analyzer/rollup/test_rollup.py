@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -29,7 +30,7 @@ class Usage:
         self._door = FakeDoor()
         self._number = 0
 
-    def put(self, *rows: dict) -> None:
+    def put(self, *rows: dict[str, Any]) -> None:
         """Rows with `at` in seconds after AT."""
         named = {"window_s": 10, "tenant": "acme", "resource": "db:shard-1", "family": "query"}
         whole = [
@@ -47,12 +48,12 @@ class Usage:
     def retain(self, seconds: float, keep: RetentionSettings = KEEP) -> int:
         return rollup.retain(self.store, now=AT + timedelta(seconds=seconds), settings=keep)
 
-    def rows(self, grain: str, columns: str = '"count"') -> list[tuple]:
+    def rows(self, grain: str, columns: str = '"count"') -> list[tuple[Any, ...]]:
         sql = f"SELECT {columns} FROM usage_{grain} ORDER BY ts, window_s, tenant, bounds"  # noqa: S608
         return _ask(self.store, sql)
 
     def total(self, grain: str) -> int:
-        return _ask(self.store, f'SELECT sum("count") FROM usage_{grain}')[0][0]  # noqa: S608
+        return int(_ask(self.store, f'SELECT sum("count") FROM usage_{grain}')[0][0])  # noqa: S608
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ arrivals = st.lists(
 def test_however_late_rows_come_the_days_say_what_was_sent(batches, retain) -> None:
     usage = Usage()
     usage.put({"at": 9 * DAY, "count": 0})
-    sent = {}
+    sent: dict[tuple[datetime, str], int] = {}
     for batch in batches:
         usage.put(*batch)
         usage.roll()

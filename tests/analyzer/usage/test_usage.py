@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ SHARD = ResourceId("db:shard-1")
 HOUR = 3600
 
 
-def row(at: int, tenant: str, busy: float, **more) -> dict:
+def row(at: int, tenant: str, busy: float, **more) -> dict[str, Any]:
     """A window in which the tenant used `busy` cores."""
     whole = {"count": 20, "arrived": 20, "errors": 1, "busy_us": int(busy * 1e7), "b03": 20}
     return {"at": at, "tenant": tenant, **whole, **more}
