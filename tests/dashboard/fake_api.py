@@ -1,7 +1,7 @@
 """The analyzer's API with a made-up story behind it: the same views, no store.
 
 Run it to look at pages: `python -m tests.dashboard.fake_api --variant story --port 8602`.
-Variants: story, large (10,000 tenants), calm, empty, slow, error, partly.
+Variants: story, large (10,000 tenants), calm, empty, slow, error, partly, down.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from analyzer.api import views
 from tests.dashboard import story, story_incident
 from tests.dashboard.story import Story
 
-VARIANTS = ("story", "large", "calm", "empty", "slow", "error", "partly")
+VARIANTS = ("story", "large", "calm", "empty", "slow", "error", "partly", "down")
 
 
 @dataclass(eq=False)
@@ -64,7 +64,11 @@ class FakeApi:
         path = request.url.path
         if self.variant == "slow" and not path.endswith("/status"):
             await asyncio.sleep(self.delay_s)
-        broken = {"error": not path.endswith("/status"), "partly": path.endswith("/heatmap")}
+        broken = {
+            "error": not path.endswith("/status"),
+            "partly": path.endswith("/heatmap"),
+            "down": True,
+        }
         if broken.get(self.variant):
             problem = views.Problem(
                 type="about:blank",

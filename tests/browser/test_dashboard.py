@@ -1,0 +1,221 @@
+"""Every page in a real browser: filled, quiet, local, in both colours and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.dashboard.fake_api import FakeApi
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "overview": "/",
+    "incidents": "/incidents",
+    "incident": "/incidents/INC-42",
+    "tenants": "/tenants",
+    "tenant": "/tenants/acme",
+    "shards": "/shards",
+    "cost": "/cost",
+    "reports": "/reports",
+    "alerts": "/alerts",
+    "health": "/health",
+}
+SLOW_MS = 30_000
+
+
+class Watched:
+    """A page that remembers what it complained about and whom it called."""
+
+    def __init__(self, browser: Browser, site: str, scheme: str, width: int) -> None:
+        self.site = site
+        size = {"width": width, "height": 900}
+        self.context = browser.new_context(viewport=size, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(SLOW_MS)
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._called)
+
+    def _heard(self, message) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def _called(self, request) -> None:
+        if not request.url.startswith(
+            (self.site, "data:", "blob:", self.site.replace("http", "ws"))
+        ):
+            self.strangers.append(request.url)
+
+    def open(self, path: str) -> Page:
+        self.page.goto(f"{self.site}{path}")
+        return settled(self.page)
+
+    def go(self, path: str) -> Page:
+        """As a link does: without loading the site again."""
+        self.page.evaluate("path => window.pw.go(path)", path)
+        self.page.wait_for_url(f"**{path}")
+        return settled(self.page)
+
+
+def settled(page: Page) -> Page:
+    page.wait_for_selector(".pw-panel")
+    page.wait_for_timeout(150)
+    expect(page.locator(".pw-panel.is-loading")).to_have_count(0, timeout=SLOW_MS)
+    return page
+
+
+def picture(page: Page, path: Path, width: int) -> None:
+    """The whole page: a full-page screenshot leaves grids below the fold unpainted."""
+    height = min(4000, page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": width, "height": max(900, height)})
+    page.wait_for_timeout(250)
+    page.screenshot(path=path)
+    page.set_viewport_size({"width": width, "height": 900})
+
+
+@pytest.fixture
+def desk(browser: Browser, site: str) -> Iterator[Watched]:
+    watched = Watched(browser, site, "light", 1440)
+    yield watched
+    watched.context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_filled_quiet_and_local(browser, site, artefacts, scheme, width):
+    watched = Watched(browser, site, scheme, width)
+    watched.open("/")
+    for name, path in PAGES.items():
+        page = watched.page if path == "/" else watched.go(path)
+        states = page.locator(".pw-panel").evaluate_all("all => all.map(one => one.className)")
+        assert states, name
+        assert not [state for state in states if "is-error" in state], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} too wide"
+        shown = page.evaluate("document.documentElement.getAttribute('data-mantine-color-scheme')")
+        assert shown == scheme
+        picture(page, artefacts / f"{name}-{scheme}-{width}.png", width)
+        for grid in page.locator(".pw-grid").all():
+            expect(grid.locator(".ag-row").first).to_be_visible()
+        assert page.locator("[data-title*='hare'], [data-title*='loud']").count() == 0
+    watched.context.close()
+    assert watched.complaints == []
+    assert watched.strangers == []
+
+
+def test_the_overview_says_who_hurts_whom_and_leads_to_the_evidence(desk):
+    page = desk.open("/")
+    expect(page.locator(".pw-banner-sentence")).to_contain_text("acme is slowing 18 tenants")
+    page.get_by_role("link", name="Open incident").click()
+    page.wait_for_url("**/incidents/INC-42")
+    expect(page.locator(".pw-headline")).to_contain_text("acme")
+    expect(page.locator("#evidence-graph .xy, #evidence-graph .x3y3").first).to_be_attached()
+
+
+def test_a_decision_is_approved_only_after_a_yes_and_under_a_name(desk, fake):
+    page = desk.open("/incidents/INC-42")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Throttle acme on db:shard-3 to 2.1")
+    assert fake.posts == []
+    page.get_by_label("Your name").fill("mara")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".mantine-Notification-root")).to_contain_text("Done")
+    assert fake.posts == [("decisions/DEC-7/approve", {"by": "mara"})]
+
+
+def test_a_false_alarm_is_marked(desk, fake):
+    page = desk.open("/incidents/INC-42")
+    page.get_by_role("button", name="Mark false alarm").click()
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".mantine-Notification-root")).to_be_visible()
+    assert fake.posts == [("incidents/INC-42/label", {"by": "dashboard", "label": "false_alarm"})]
+
+
+def test_an_outage_keeps_the_last_figures_and_ends_by_itself(desk, fake: FakeApi):
+    page = desk.open("/")
+    fake.tell("down")
+    expect(page.locator("#strip")).to_contain_text("tries again by itself", timeout=SLOW_MS)
+    expect(page.locator("#louder.is-error.has-data")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#louder-graph .heatmaplayer image").first).to_be_visible()
+    fake.tell("story")
+    expect(page.locator("#louder.is-ready")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#strip")).to_be_empty()
+
+
+def test_without_the_analyzer_the_page_still_stands_and_says_so(desk, fake: FakeApi):
+    fake.tell("down")
+    page = desk.open("/tenants")
+    expect(page.get_by_role("heading", name="Tenants", exact=True)).to_be_visible()
+    expect(page.locator("#list")).to_contain_text("The store is busy.")
+    fake.tell("story")
+    expect(page.locator("#tenants-grid .ag-row").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#tenants-grid")).to_contain_text("acme")
+
+
+def test_one_broken_panel_leaves_the_others_alone(desk, fake: FakeApi):
+    fake.tell("partly")
+    page = desk.open("/")
+    expect(page.locator("#louder")).to_contain_text("Try again in a minute.")
+    expect(page.locator("#full")).to_have_class("pw-panel is-partial has-data pw-w-5")
+
+
+def test_a_fresh_start_says_what_to_do(desk, fake: FakeApi):
+    fake.tell("empty")
+    page = desk.open("/")
+    expect(page.locator("#now")).to_contain_text("Send a first sample")
+    expect(page.locator("#feed")).to_contain_text("No incident so far.")
+
+
+def test_ten_thousand_tenants_sort_scroll_and_are_found(desk, fake: FakeApi):
+    fake.tell("large")
+    page = desk.open("/tenants")
+    expect(page.locator("#list-count")).to_contain_text("10,000 tenants")
+    grid = page.locator("#tenants-grid")
+    expect(grid.locator(".ag-row").first).to_contain_text("acme")
+    page.keyboard.press("/")
+    page.keyboard.type("acct-0999")
+    page.keyboard.press("Enter")
+    expect(page.locator("#list-count")).to_contain_text("5 tenants match.")
+    expect(grid.locator(".ag-row[row-index='0']")).to_contain_text("acct-0999")
+
+
+def test_filters_live_in_the_address(desk):
+    page = desk.open("/incidents")
+    page.get_by_role("link", name="Open", exact=True).click()
+    page.wait_for_url("**var-state=firing")
+    expect(page.locator("#cases-grid .ag-row")).to_have_count(2)
+    page.go_back()
+    expect(page.locator("#cases-grid .ag-row").nth(5)).to_be_visible()
+
+
+def test_the_colours_change_in_charts_too(desk):
+    page = desk.open("/")
+    tick = "getComputedStyle(document.querySelector('#full-graph .xtick text')).fill"
+    before = page.evaluate(tick)
+    page.locator("#toggle").click()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    page.wait_for_timeout(1500)
+    assert page.evaluate(tick) != before
+
+
+def test_the_range_is_chosen_with_a_click_and_kept_in_the_address(desk):
+    page = desk.open("/")
+    page.locator("#range").get_by_text("24h").click()
+    page.wait_for_url("**from=now-24h")
+    page.reload()
+    settled(page)
+    expect(page.locator("#range input[value='now-24h']")).to_be_checked()
+
+
+def test_pages_are_reached_with_the_keyboard_alone(desk):
+    page = desk.open("/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".pw-skip")).to_be_focused()
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    page.wait_for_url("**/cost")
