@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -100,6 +100,8 @@ class Trial:
         self._recording = recording
         self._settings = settings
         self._windows = Windows(None, settings.windows, settings.detect)
+        floors = {**recording.floors, **(settings.decisions.floors or {})}
+        self._policy = replace(settings.decisions, floors=floors)
         self._tracked: dict[ResourceId, list[Incident]] = {}
         self._decisions: dict[str, Decision] = {}
         self._fired: dict[str, Incident] = {}
@@ -166,7 +168,7 @@ class Trial:
             transitions,
             list(self._decisions.values()),
             now=now,
-            policy=self._settings.decisions,
+            policy=self._policy,
             firing=firing,
             history=list(self._fired.values()),
         )
