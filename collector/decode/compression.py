@@ -14,7 +14,7 @@ def unsnap(body: bytes, limit: int) -> bytes:
     """A snappy block. The claimed length is looked at before anything is allocated."""
     length, _ = varint(body, 0, min(len(body), 5))
     if length > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     target = bytearray(length)
     try:
         written = cramjam.snappy.decompress_raw_into(body, target)
@@ -41,13 +41,14 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     except zlib.error as error:
         raise malformed(f"{encoding}: {error}") from error
     if stream.unconsumed_tail:
-        raise _too_large(limit)
+        raise too_large(limit)
     if not stream.eof:
         raise malformed(f"{encoding}: the body ends too early")
     return data
 
 
-def _too_large(limit: int) -> Rejected:
+def too_large(limit: int) -> Rejected:
+    """The body unpacks to more than the limit."""
     return Rejected(
         Rejection.BODY_TOO_LARGE,
         f"the body is larger than {limit} bytes after decompression: split it",

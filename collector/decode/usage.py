@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from collector.config import LimitSettings
+from collector.decode.arrow_size import unpacked_bytes
 from collector.decode.buckets import Buckets, bucketed
+from collector.decode.compression import too_large
 from collector.intake import Refused
 from collector.model import (
     BUCKETS,
@@ -131,6 +133,8 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[tuple[int, Row | Rejected]]:
 def decode_arrow(body: bytes, reading: Reading) -> Rows:
     """An Arrow IPC stream with the columns of `Row`; further columns are passed over."""
     try:
+        if unpacked_bytes(body) > reading.limits.decoded_bytes:
+            raise too_large(reading.limits.decoded_bytes)
         with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
             table = _bounded(stream, reading.limits)
             table.validate(full=True)
