@@ -70,7 +70,8 @@ class Ring:
     def write(self, tenants: list[TenantId], who: Integers, grains: Integers, rows: Floats) -> None:
         """Set windows: `rows` [measures, n] of tenant `tenants[who[n]]` at `grains[n]`.
 
-        Windows older than the ring are dropped; a window written again replaces what it held.
+        Windows older than the ring or past what is reserved are dropped; a window written again
+        replaces what it held.
         """
         places = np.array([self._place(t) for t in tenants], np.int64)
         if grains.size:

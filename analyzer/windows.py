@@ -16,6 +16,9 @@ from analyzer.ring import Ring
 from analyzer.store import Store
 from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 
+SHY = 3
+"""Grains between two attempts to learn something while nothing is known."""
+
 BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
 
 
@@ -138,12 +141,17 @@ class Windows:
         return ring
 
     def _learn(self, end: int) -> None:
+        """Learn for rings that know nothing yet, and for a few of those that are due: all at once
+        would make one cycle in thirty slow."""
         every = self._settings.learn_every_s // GRAIN_S
-        for ring in self._rings.values():
-            if ring.normal is None or end - ring.learned_at >= every:
-                ring.choose_window()
-                ring.normal = learn(ring.windows(), self._detect) or ring.normal
-                ring.learned_at = end
+        rings = list(self._rings.values())
+        due = [r for r in rings if r.normal is not None and end - r.learned_at >= every]
+        due.sort(key=lambda r: r.learned_at)
+        few = due[: 1 + 2 * len(rings) // every]
+        for ring in [r for r in rings if r.normal is None and end - r.learned_at >= SHY] + few:
+            ring.choose_window()
+            ring.normal = learn(ring.windows(), self._detect) or ring.normal
+            ring.learned_at = end
 
 
 def feed(ring: Ring, part: pl.DataFrame) -> None:

@@ -1,0 +1,162 @@
+"""The rings between the store and the detector."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analyzer.detect import DetectSettings
+from analyzer.detect.arrays import MEASURES
+from analyzer.model import Kind
+from analyzer.ring import Ring
+from analyzer.windows import BUCKET_COLUMNS, Windows, WindowSettings, middles, with_log_latency
+from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
+from tests.analyzer.test_flags import ACME, START, play
+
+START_GRAIN = int(START.timestamp()) // 10
+DB = ResourceId("db:main")
+
+
+def ring_of(grains: list[int], *, end: int, length: int = 60) -> Ring:
+    """acme finishes as many operations as the grain's number, counted from the start."""
+    ring = Ring(DB, ResourceKind.DATABASE, None, length)
+    ring.advance(START_GRAIN + end)
+    rows = np.full((len(MEASURES), len(grains)), np.nan)
+    rows[1] = grains
+    at = np.array(grains) + START_GRAIN
+    ring.write([TenantId("acme")], np.zeros(len(grains), np.int64), at, rows)
+    return ring
+
+
+def counts(ring: Ring) -> list[float]:
+    return [float(c) for c in ring.windows().count[0]]
+
+
+def test_windows_are_shown_up_to_the_end_and_no_further():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 60)
+    ring.advance(START_GRAIN + 5)
+    ring.reserve(START_GRAIN + 10)
+    rows = np.tile(np.arange(10.0), (len(MEASURES), 1))
+    ring.write([TenantId("acme")], np.zeros(10, np.int64), START_GRAIN + np.arange(10), rows)
+    assert counts(ring) == [0, 1, 2, 3, 4]
+    ring.advance(START_GRAIN + 7)
+    assert counts(ring) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_the_ring_forgets_what_is_older_than_its_length():
+    ring = ring_of(list(range(30)), end=30, length=20)
+    assert counts(ring) == list(range(10, 30))
+
+
+def test_the_ring_survives_any_number_of_turns():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 20)
+    for grain in range(400):
+        ring.advance(START_GRAIN + grain + 1)
+        row = np.full((len(MEASURES), 1), float(grain))
+        ring.write([TenantId("acme")], np.zeros(1, np.int64), np.array([START_GRAIN + grain]), row)
+    assert counts(ring) == list(range(380, 400))
+
+
+def test_late_rows_replace_what_the_window_held():
+    ring = ring_of([0, 1, 2, 3], end=4)
+    ring.clear(START_GRAIN + 2)
+    assert np.isnan(counts(ring)[2:]).all()
+    row = np.full((len(MEASURES), 1), 9.0)
+    ring.write([TenantId("acme")], np.zeros(1, np.int64), np.array([START_GRAIN + 2]), row)
+    assert counts(ring)[2] == 9.0
+
+
+def test_a_new_tenant_makes_room_for_itself():
+    ring = ring_of([0, 1, 2], end=3)
+    names = [TenantId(f"t{k}") for k in range(50)]
+    rows = np.ones((len(MEASURES), 50))
+    ring.write(names, np.arange(50), np.full(50, START_GRAIN + 2), rows)
+    view = ring.windows()
+    assert len(view.tenants) == 51
+    assert view.count[:, 2].tolist() == [2.0] + [1.0] * 50
+
+
+def test_poisoned_windows_do_not_train():
+    ring = ring_of(list(range(10)), end=10)
+    ring.poison(START_GRAIN + 3, START_GRAIN + 5)
+    trains = ring.windows().trains
+    assert trains is not None
+    assert [k for k, t in enumerate(trains) if not t] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "window_s"),
+    [(10, 10), (15, 30), (20, 20), (30, 30), (60, 60)],
+)
+def test_the_detection_window_holds_whole_sample_intervals(interval_s: int, window_s: int):
+    grains = sorted({t // 10 for t in range(0, 1800, interval_s)})
+    ring = ring_of(grains, end=180, length=180)
+    ring.choose_window()
+    assert ring.window_s == window_s
+
+
+def test_longer_windows_add_up_and_are_complete():
+    ring = ring_of(list(range(20)), end=20)
+    ring.window_s = 30
+    view = ring.windows()
+    assert view.window_s == 30.0
+    assert all(int(t.astype("datetime64[s]").astype(int)) % 30 == 0 for t in view.ts)
+    assert np.nansum(view.count) == sum(range(int(3 * view.ts.size)))
+
+
+def rows(bounds: list[int], **buckets: list[int]) -> pl.DataFrame:
+    height = len(bounds)
+    columns: dict[str, list[float] | list[int] | list[str] | list[datetime]] = {
+        "ts": [START.replace(tzinfo=None)] * height,
+        "tenant": ["acme"] * height,
+        "resource": ["db:main"] * height,
+        "window_s": [10] * height,
+        "bounds": bounds,
+        "latency_sum_s": [1.0] * height,
+    }
+    for name in MEASURES:
+        if name != "log_latency":
+            columns[name] = [10.0] * height
+    for name in BUCKET_COLUMNS:
+        columns[name] = buckets.get(name, [0] * height)
+    return pl.DataFrame(columns)
+
+
+def test_buckets_become_the_log_of_their_middle():
+    frame = with_log_latency(rows([0], b10=[7]), {})
+    low, high = LATENCY_BOUNDS[9], LATENCY_BOUNDS[10]
+    assert frame["log_latency"][0] == pytest.approx(np.log(np.sqrt(low * high)))
+
+
+def test_rows_of_other_bounds_are_merged_by_their_weight():
+    frame = with_log_latency(rows([0, 1], b10=[3, 0], b00=[0, 1]), {1: (0.1, 1.0)})
+    assert frame.height == 1
+    expected = (3 * middles(LATENCY_BOUNDS)[10] + middles((0.1, 1.0))[0]) / 4
+    assert frame["log_latency"][0] == pytest.approx(expected)
+    assert frame["count"][0] == 20.0
+
+
+def test_without_buckets_the_mean_has_to_do():
+    assert with_log_latency(rows([0]), {})["log_latency"][0] == pytest.approx(np.log(0.1))
+
+
+def test_incidents_poison_their_windows():
+    windows = Windows(None, WindowSettings(), DetectSettings())
+    windows.describe(DB, "database", 4.0)
+    windows.show(START + timedelta(seconds=3600))
+    (incident,), _ = play([[ACME]] * 5)
+    assert incident.kind is Kind.NOISY_NEIGHBOUR
+    windows.exclude([incident])
+    (view,) = windows
+    assert view.trains is not None
+    starts = view.ts[~view.trains].astype("datetime64[s]").astype(object)
+    assert [s.replace(tzinfo=UTC) for s in starts][:1] == [START]
+
+
+def test_settings_name_every_problem_at_once():
+    wrong = WindowSettings(length_s=60, late_s=-1, learn_every_s=1)
+    assert len(wrong.problems()) == 3
+    assert WindowSettings().problems() == []
