@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Protocol
 
 import uvicorn
@@ -57,7 +56,7 @@ class Collector:
 
     def __init__(self, settings: CollectorSettings) -> None:
         self.settings = settings
-        self.spool = Spool(replace(settings.spool, directory=settings.data / "spool"))
+        self.spool = Spool(settings.spooling)
         self.metrics = CollectorMetrics()
         self.intake = Intake(settings, self.spool, self.metrics)
         receivers: Sequence[Receiver] = (

@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collector.model import Column, Family, MeterKind
@@ -145,6 +145,13 @@ class CollectorSettings:
         if not host or not 0 <= int(port) <= 65_535:
             raise ValueError(self.listen)
         return host.strip("[]"), int(port)
+
+    @property
+    def spooling(self) -> SpoolSettings:
+        """The spool's settings; its directory is `<data>/spool` unless one is given."""
+        if self.spool.directory != SpoolSettings().directory:
+            return self.spool
+        return replace(self.spool, directory=self.data / "spool")
 
     def problems(self) -> list[str]:
         """Everything wrong with these settings, as "key: what, remedy"."""

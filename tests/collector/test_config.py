@@ -5,6 +5,7 @@ from collector.config import (
     LimitSettings,
     MeterRule,
     ScrapeTarget,
+    SpoolSettings,
     TenancySettings,
     TenantLimits,
     Token,
@@ -60,6 +61,13 @@ def test_every_problem_is_told_at_once():
 
 def test_an_open_address_is_fine_once_there_is_a_token():
     assert CollectorSettings(listen="0.0.0.0:8601", tokens=(TOKEN,)).problems() == []
+
+
+def test_the_spool_lies_in_the_data_unless_it_is_given(tmp_path):
+    given = SpoolSettings(directory=tmp_path / "elsewhere")
+
+    assert CollectorSettings(data=tmp_path).spooling.directory == tmp_path / "spool"
+    assert CollectorSettings(data=tmp_path, spool=given).spooling == given
 
 
 def test_a_secret_is_not_shown_by_repr():
