@@ -24,7 +24,7 @@ from partywall.commands import (
 )
 from partywall.failures import Failure
 
-_tree = typer.Typer(
+tree = typer.Typer(
     name="partywall",
     help="Hears which tenant makes the noise, who suffers, how sure that is and what to do.",
     no_args_is_help=True,
@@ -41,7 +41,7 @@ def _version(value: bool) -> None:  # noqa: FBT001
         raise typer.Exit
 
 
-@_tree.callback()
+@tree.callback()
 def _options(
     *, version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False
 ) -> None:
@@ -51,10 +51,10 @@ def _options(
 for room in (
     roles, demo, backtest, report, bench, places, incidents, decisions, endpoints, doctor, tokens,
 ):  # fmt: skip
-    room.register(_tree)
+    room.register(tree)
 
 
-def app(run: Callable[..., Any] = _tree) -> None:
+def app(run: Callable[..., Any] = tree) -> None:
     """Run the command line. Failures are three lines on stderr and an exit code."""
     try:
         run()

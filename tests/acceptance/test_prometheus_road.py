@@ -11,9 +11,8 @@ import csv
 import io
 import json
 import shutil
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +20,8 @@ import pyarrow as pa
 import pytest
 
 from analyzer.api.views import Health, IncidentDetail, IncidentSummary
+from analyzer.jobs import wall_clock
+from partywall.feeder import aligned
 from partywall.sink import Sink
 from tests.acceptance.house import ARTEFACTS, House, house, keep
 from tests.peers.exporter import Exporter
@@ -146,11 +147,21 @@ def check_bill(service: House, begins: datetime) -> None:
     keep(f"report-{week}.html", service.get(f"/reports/{week}", format="html").text)
 
 
-def kinds(sink: Sink, incident: str) -> list[str]:
-    """Statuses of the webhooks about one incident, in order, updates left out."""
-    told = [json.loads(one.body) for one in sink.received]
-    mine = [body["status"] for body in told if incident in json.dumps(body)]
-    return [status for i, status in enumerate(mine) if i == 0 or status != mine[i - 1]]
+def told(sink: Sink, incident: str) -> list[tuple[str, str]]:
+    """What the webhooks said of one incident: event and status, updates left out."""
+    bodies = [json.loads(one.body) for one in sink.received]
+    keep("prometheus-road-webhooks.json", json.dumps(bodies, indent=2))
+    return [
+        (body["type"], body["status"])
+        for body in bodies
+        if body["type"].startswith("incident.")
+        and body["type"] != "incident.updated"
+        and body["incident"]["id"] == incident
+    ]
+
+
+OPENED = ("incident.opened", "firing")
+RESOLVED = ("incident.resolved", "resolved")
 
 
 @pytest.mark.acceptance
@@ -165,9 +176,9 @@ def test_from_a_real_prometheus_to_a_named_neighbour_a_webhook_a_page_and_a_bill
     replay = Replay(BEGINS_S)
     assert len(replay.clients) == 43
     with Sink(tmp_path / "hooks") as sink, house(tmp_path / "road", config(sink.port)) as service:
-        week = monday(datetime.now(UTC))
+        week = monday(wall_clock())
         send_last_week(service, week)
-        now = datetime.fromtimestamp(time.time() // 10 * 10, UTC)
+        now = aligned(wall_clock())
         send_history(service, replay, now)
         url = service.urls["collector"] + "/api/v1/write"
         with (
@@ -179,15 +190,12 @@ def test_from_a_real_prometheus_to_a_named_neighbour_a_webhook_a_page_and_a_bill
             replay.surges[AGGRESSOR] = 1.25
             opened = service.until(lambda: incidents(service, state="firing"), 120, "an incident")
             check_verdict(service, replay, opened)
-            service.until(lambda: kinds(sink, opened[0].id) == ["firing"], 30, "a webhook")
+            service.until(lambda: told(sink, opened[0].id) == [OPENED], 30, "a webhook")
             page = f"{service.urls['dashboard']}/incidents/{opened[0].id}"
             assert "noisy" in screenshot(page, "prometheus-road-incident.png").lower()
             replay.surges.clear()
-            service.until(
-                lambda: kinds(sink, opened[0].id) == ["firing", "resolved"],
-                180,
-                "a resolved webhook",
-            )
+            both = [OPENED, RESOLVED]
+            service.until(lambda: told(sink, opened[0].id) == both, 180, "a resolved webhook")
         assert {one.resource for one in incidents(service)} == {replay_shard(replay)}
         check_bill(service, week)
 
