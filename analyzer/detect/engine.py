@@ -25,6 +25,7 @@ def detect(windows: ResourceWindows, settings: DetectSettings) -> list[Finding]:
     Pure. Without `windows.normal` the normal is learned from the windows themselves, which needs
     `min_history_s` of them. O(tenants x windows); a calm resource costs only its newest windows.
     """
+    settings = settings.at_grain(windows.window_s)
     if not windows.tenants or windows.ts.size < settings.smooth:
         return []
     normal = windows.normal or learn(windows, settings)

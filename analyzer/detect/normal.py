@@ -43,6 +43,7 @@ class Normal:
 
 def learn(windows: ResourceWindows, settings: DetectSettings) -> Normal | None:
     """What the training windows teach; None when they span less than `min_history_s`."""
+    settings = settings.at_grain(windows.window_s)
     need = int(settings.min_history_s / windows.window_s)
     total = windows.ts.size
     if total < need:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+
+from collector.model import GRAIN_S
 
 
 @dataclass(frozen=True, slots=True)
 class DetectSettings:
-    """TOML section `[detect]`. Spans are in windows unless the name ends in `_s`.
+    """TOML section `[detect]`. Spans are in windows of 10 s unless the name ends in `_s`.
 
     `harm` is the smallest felt slowdown (a ratio) that counts; `breadth` the share of the other
     tenants that must be hurt; `surge` the smallest z of a suspect's offered demand; `relief` the
@@ -31,6 +33,14 @@ class DetectSettings:
     spread_floor: float = 0.10
     target_utilisation: float = 0.7
     max_suspects: int = 12
+
+    def at_grain(self, window_s: float) -> DetectSettings:
+        """The same spans of time in longer windows: 30 s windows need little smoothing."""
+        if window_s <= GRAIN_S:
+            return self
+        smooth = max(round(self.smooth * GRAIN_S / window_s), 1)
+        recent = max(round(self.recent * GRAIN_S / window_s), 20)
+        return replace(self, smooth=smooth, recent=recent)
 
     def problems(self) -> list[str]:
         """Every invalid value at once, as "key: what, remedy"."""

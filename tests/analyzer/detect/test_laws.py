@@ -41,22 +41,31 @@ def test_permuting_tenants_changes_nothing(order: list[int]):
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.floats(0.2, 5.0))
-def test_scaling_all_work_and_time_units_changes_nothing(factor: float):
-    """Operations `factor` times as dear, in windows `factor` times as long: the same world."""
+@given(st.floats(0.3, 4.0))
+def test_scaling_all_loads_and_the_capacity_changes_nothing(factor: float):
     windows = noisy()
-    scaled = replace(
-        windows,
-        window_s=windows.window_s * factor,
-        busy_s=windows.busy_s * factor,
-        log_latency=windows.log_latency + np.log(factor),
-    )
-    easy = replace(PLAIN, min_history_s=1000.0 * factor, guard_s=PLAIN.guard_s * factor)
-    (before,) = detect(windows, replace(PLAIN, min_history_s=1000.0))
-    (after,) = detect(scaled, easy)
+    busy, capacity = windows.busy_s * factor, 4.0 * factor
+    (before,) = detect(windows, PLAIN)
+    (after,) = detect(replace(windows, busy_s=busy, capacity=capacity), PLAIN)
     assert blamed([after]) == blamed([before])
-    assert after.confidence == pytest.approx(before.confidence, abs=0.02)
-    assert after.limit == pytest.approx(before.limit, rel=0.05)
+    assert {v.tenant for v in after.victims} == {v.tenant for v in before.victims}
+    assert after.stretch == pytest.approx(before.stretch)
+    assert after.confidence == pytest.approx(before.confidence, abs=0.1)
+
+
+@pytest.mark.parametrize("factor", [3, 6])
+def test_longer_windows_say_the_same(factor: int):
+    windows = world(windows=240 * factor, surge={"acme": 7.0}, last=12 * factor,
+                    slower=dict.fromkeys(map(str, CAST), 4.0))  # fmt: skip
+
+    def longer(values: np.ndarray) -> np.ndarray:
+        summed: np.ndarray = values.reshape(5, -1, factor).sum(axis=2)
+        return summed
+
+    sums: dict[str, Any] = {n: longer(getattr(windows, n)) for n in MEASURES}
+    sums["log_latency"] /= factor
+    coarse = replace(windows, ts=windows.ts[::factor], window_s=10.0 * factor, **sums)
+    assert blamed(detect(coarse, PLAIN)) == {"acme"}
 
 
 @pytest.mark.parametrize("seed", range(5))
