@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 
-import duckdb
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
@@ -31,13 +30,16 @@ from analyzer.cycle import Rooms
 from analyzer.ingest import Ingest
 from analyzer.jobs import Job, Timetable, cycle_job, wall_clock
 from analyzer.judgement import Bench, Judge
+from analyzer.model import EventType
+from analyzer.notify.announce import announce
 from analyzer.notify.endpoints import sync_endpoints
 from analyzer.notify.event import Links
+from analyzer.notify.outbox import prune
 from analyzer.notify.sender import Sender
 from analyzer.notify.transport import HttpTransport
 from analyzer.pulse import OutboxMetrics, Pulse
-from analyzer.reports.ledger import close_weeks
-from analyzer.store import Store
+from analyzer.reports.ledger import Report, close_weeks
+from analyzer.store import Store, StoreBusyError, Transaction
 from analyzer.windows import Windows
 from collector.model import ResourceId, TenantId
 
@@ -82,11 +84,16 @@ class Analyzer:
 
         def close(now: datetime) -> object:
             return close_weeks(
-                store, now=now, settings=settings.money(), directory=settings.report_directory
+                store,
+                now=now,
+                settings=settings.money(),
+                directory=settings.report_directory,
+                tell=lambda tx, report: tell_report(tx, report, now, self.links),
             )
 
-        def retain(now: datetime) -> object:
-            return rollup.retain(store, now=now, settings=settings.retention)
+        def retain(now: datetime) -> None:
+            rollup.retain(store, now=now, settings=settings.retention)
+            prune(store, settings.sending(), now=now)
 
         return [
             cycle_job(self.rooms, self.pulse, settings.cycle_s),
@@ -100,6 +107,22 @@ class Analyzer:
         """Stop sending and release the file."""
         self.sender.close()
         self.store.close()
+
+
+def tell_report(tx: Transaction, report: Report, now: datetime, links: Links) -> None:
+    """A report is ready: what it says in a line, and where it is."""
+    change = f", {report.delta} since version {report.version - 1}" if report.delta else ""
+    announce(
+        tx,
+        EventType.REPORT_READY,
+        subject=report.week,
+        summary=f"Cost report {report.week} is {report.status}: "
+        f"{report.total} {report.currency}{change}",
+        url=f"{links.base}/reports",
+        now=now,
+        links=links,
+        facts={"week": report.week, "version": str(report.version), "status": report.status},
+    )
 
 
 def describe(store: Store, settings: AnalyzerSettings, now: datetime) -> None:
@@ -159,7 +182,7 @@ def build(
 ) -> FastAPI:
     """The ASGI application; the timetable runs while it does (unless `scheduled` is off).
 
-    Raises duckdb.IOException when another process owns the file.
+    Raises StoreBusyError when another process owns the file.
     """
     analyzer = Analyzer.open(settings, clock=clock)
     analyzer.pulse.registry.register(OutboxMetrics(analyzer.store, clock))
@@ -186,10 +209,10 @@ def run(settings: AnalyzerSettings) -> None:
     host, port = settings.address
     try:
         app = build(settings)
-    except duckdb.IOException as owned:
+    except StoreBusyError as owned:
         raise SystemExit(
             f"analyzer: cannot open {settings.database}\n"
-            f"why: {str(owned).splitlines()[0]}\n"
+            f"why: {owned}\n"
             "fix: stop the analyzer that runs on it, or give this one a data directory of its own"
         ) from owned
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)

@@ -93,6 +93,10 @@ def _changed(cursor: duckdb.DuckDBPyConnection) -> int:
     return row[0] if row and isinstance(row[0], int) else 0
 
 
+class StoreBusyError(Exception):
+    """Another process owns the file; DuckDB lets nobody else even read it."""
+
+
 class Store:
     """Owns the database. Any number of threads may read; `transaction` lets one write at a time."""
 
@@ -105,21 +109,22 @@ class Store:
     def open(cls, path: Path | None, *, memory_limit: str = "2GB", threads: int = 2) -> Store:
         """Open or create the file (None: in memory) and migrate it.
 
-        Raises duckdb.IOException when another process owns the file.
+        Raises StoreBusyError when another process owns the file.
         """
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(
-            str(path) if path is not None else ":memory:",
-            config={
-                "memory_limit": memory_limit,
-                "threads": threads,
-                # A checkpoint inside a commit is the tail of the latency: we checkpoint on purpose.
-                "checkpoint_threshold": "512MB",
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            # A checkpoint inside a commit is the tail of the latency: we checkpoint on purpose.
+            "checkpoint_threshold": "512MB",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        try:
+            connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+        except duckdb.IOException as owned:
+            raise StoreBusyError(str(owned).splitlines()[0]) from owned
         connection.execute("SET TimeZone = 'UTC'")  # known only once connected
         store = cls(connection)
         store._migrate()

@@ -7,7 +7,7 @@ while the service was down is caught up, and a clock change cannot send one twic
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -50,6 +50,9 @@ class Report:
     changed: tuple[TenantId, ...] = ()
 
 
+Tell = Callable[[Transaction, Report], object]
+
+
 def close_weeks(
     store: Store,
     *,
@@ -57,11 +60,13 @@ def close_weeks(
     settings: CostSettings,
     directory: Path,
     formats: Sequence[str] = ("html", "csv"),
+    tell: Tell | None = None,
 ) -> list[Report]:
     """Write what is due: new weeks oldest first, then weeks that changed or became final.
 
-    Answers the versions written by this call. A week that cannot be written is logged and tried
-    again next time; it does not hold up the others.
+    Answers the versions written by this call; `tell` is called for each in the transaction that
+    enters it, so that nobody is told twice or never. A week that cannot be written is logged and
+    tried again next time; it does not hold up the others.
     """
     if not settings.prices:
         return []
@@ -70,7 +75,7 @@ def close_weeks(
     written = []
     for week, terms in [*((week, settings) for week in due), *stale]:
         try:
-            report = _close(store, week, terms, now, formats, directory)
+            report = _close(store, week, terms, now, formats, directory, tell)
         except (OSError, ArithmeticError, ValueError, Rejected):
             log.exception("could not write the cost report of %s", week.id)
             continue
@@ -160,6 +165,7 @@ def _close(
     now: datetime,
     formats: Sequence[str],
     directory: Path,
+    tell: Tell | None,
 ) -> Report | None:
     """Make, write and enter one version; None when it would say what the last one says."""
     with store.reader() as reader:
@@ -179,9 +185,7 @@ def _close(
         return None
     document = Document(statement, last.version + 1 if last else 1, digest, _delta(last, statement))
     files = write_report(document, formats, directory)
-    with store.transaction() as tx:
-        _enter(tx, document, content, trace, now, files)
-    return Report(
+    report = Report(
         week=week.id,
         version=document.version,
         status=statement.status,
@@ -192,6 +196,11 @@ def _close(
         files=tuple(files),
         changed=_changed(last, statement),
     )
+    with store.transaction() as tx:
+        _enter(tx, document, content, trace, now, files)
+        if tell is not None:
+            tell(tx, report)
+    return report
 
 
 def _enter(
