@@ -96,6 +96,12 @@ class _Segment:
     def samples(self) -> int:
         return sum(len(f.sids) for f in self.frames if isinstance(f, Samples))
 
+    @property
+    def weight(self) -> int:
+        """Its size in samples; a finished row weighs as much as the dozen it was made of."""
+        rows = sum(len(f.table) for f in self.frames if isinstance(f, UsageRows))
+        return self.samples + 12 * rows
+
 
 @dataclass(frozen=True, slots=True)
 class _Native:
@@ -144,14 +150,14 @@ class Ingest:
         by_generation = groupby(paths, lambda path: _generation(self._door.segment_id(path)))
         for generation, group in by_generation:
             run: list[_Segment] = []
-            samples = 0
+            weight = 0
             for path in group:
                 run.append(self._read(path))
-                samples += run[-1].samples
-                full = samples >= self._settings.samples_per_commit
+                weight += run[-1].weight
+                full = weight >= self._settings.samples_per_commit
                 if full or len(run) >= self._settings.segments_per_commit:
                     yield generation, run
-                    run, samples = [], 0
+                    run, weight = [], 0
             if run:
                 yield generation, run
 

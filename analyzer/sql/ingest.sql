@@ -78,7 +78,8 @@ SELECT grain, ts FROM dirty;
 -- A sealed file is discarded right after its commit; the ledger only bridges a crash in between.
 -- The newest entry stays: it says how far the data reaches.
 DELETE FROM segments
-WHERE drained_at < $before AND newest < (SELECT max(newest) FROM segments);
+WHERE drained_at < $before
+AND (newest IS NULL OR newest < (SELECT max(newest) FROM segments));
 
 -- name: forget_batches
 DELETE FROM batches WHERE seen_at < $before;

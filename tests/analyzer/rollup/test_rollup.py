@@ -158,6 +158,15 @@ def test_what_is_not_rolled_up_yet_is_not_given_up(usage) -> None:
     assert usage.total("10s") == 5
 
 
+def test_ledgers_are_pruned_but_know_how_far_the_data_reaches(usage) -> None:
+    for at in (10, 30, 50):
+        usage.put({"at": at, "count": 1})
+    usage.retain(30 * DAY)
+    assert _ask(usage.store, "SELECT count(*) FROM segments") == [(1,)]
+    usage.roll()
+    assert rollup.watermark(usage.store) == AT + timedelta(seconds=50)
+
+
 BAD = [
     (RetentionSettings(ten_seconds_h=0), "retention.ten_seconds_h"),
     (RetentionSettings(grace_s=-1), "retention.grace_s"),
