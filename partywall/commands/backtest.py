@@ -35,12 +35,12 @@ def backtest(
     settings = BacktestSettings(detect=mine.detect, flags=mine.flags, decisions=mine.decisions)
     with Progress(console=stderr(), transient=True) as bar:
         task = bar.add_task("judging", total=1.0)
-        verdicts = judge(
-            directory,
-            settings=settings,
-            progress=lambda part: bar.update(task, completed=part),
-        )
         try:
+            verdicts = judge(
+                directory,
+                settings=settings,
+                progress=lambda part: bar.update(task, completed=part),
+            )
             found = [verdict.as_json() for verdict in verdicts]
         except Rejected as wrong:
             raise Failure(

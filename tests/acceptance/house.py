@@ -150,6 +150,11 @@ def house(directory: Path, more: str = "") -> Iterator[House]:
     try:
         made.start()
         yield made
+    except BaseException:
+        for question in ("status", "incidents", "resources", "usage"):
+            with suppress(httpx.HTTPError):
+                keep(f"{directory.name}-{question}.json", made.get(f"/{question}").text)
+        raise
     finally:
         made.stop()
         keep(directory.name + ".log", "\n".join(made.lines))
