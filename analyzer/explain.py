@@ -17,10 +17,12 @@ def headline(finding: Finding, kind: Kind) -> str:
     where, hurt = finding.resource, _tenants(len(finding.victims))
     if kind is Kind.NOISY_NEIGHBOUR:
         who = _names([b.tenant for b in finding.aggressors])
-        return f"{who} slows {hurt} on {where} by {finding.stretch:.1f} times"
+        verb = "slows" if len(finding.aggressors) == 1 else "slow"
+        return f"{who} {verb} {hurt} on {where} by {finding.stretch:.1f} times"
     if kind in (Kind.CAPACITY, Kind.DEGRADED):
         why = f"everyone grew on {where}" if kind is Kind.CAPACITY else f"{where} itself is failing"
-        return f"{why}: {hurt} are {finding.stretch:.1f} times slower than normal"
+        verb = "is" if len(finding.victims) == 1 else "are"
+        return f"{why}: {hurt} {verb} {finding.stretch:.1f} times slower than normal"
     who = _names([b.tenant for b in finding.aggressors])
     return f"{who} is slow on {where} by its own doing; nobody else is hurt"
 

@@ -26,12 +26,14 @@ BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
 class WindowSettings:
     """TOML section `[windows]`. `length_s` of history is held in memory; windows of the last
     `late_s` are read again each cycle, so that late rows count; what is normal is learned again
-    every `learn_every_s`.
+    every `learn_every_s`. Harm that lasts longer than `accept_s` is the new normal: from then on
+    its windows teach again.
     """
 
     length_s: int = 5400
     late_s: int = 60
     learn_every_s: int = 300
+    accept_s: int = 6 * 3600
 
     def problems(self) -> list[str]:
         """Every invalid value at once, as "key: what, remedy"."""
@@ -129,7 +131,8 @@ class Windows:
         for incident in incidents:
             ring = self._rings.get(incident.resource)
             if ring is not None and incident.kind is not Kind.SELF_INFLICTED:
-                end = incident.ended_at or incident.updated_at
+                accepted = incident.started_at + timedelta(seconds=self._settings.accept_s)
+                end = min(incident.ended_at or incident.updated_at, accepted)
                 ring.poison(_grain(incident.started_at), _grain(end) + 1)
 
     def _ring(self, resource: ResourceId) -> Ring:

@@ -65,7 +65,8 @@ def table(rows: Sequence[Row]) -> None:
     """Ours, then each rival at its best threshold on these very rows (a gift to them)."""
     plain = [r for r in rows if r.family not in HARD]
     print(
-        "| set (runs, aggressors) | P | R | F1 | F1 re-simulated | wrong/tenant-week | TTD50 | TTD90 |"
+        "| set (runs, aggressors) | P | R | F1 | F1 re-simulated | wrong/tenant-week "
+        "| TTD50 | TTD90 |"
     )
     print("|---|---|---|---|---|---|---|---|")
     _line("all but the hard ones", plain)
@@ -107,7 +108,7 @@ def details(rows: Sequence[Row]) -> None:
     """Every run that is not as wanted."""
     for row in rows:
         blamed = {b.tenant for b in row.blames}
-        kinds = {k for k in row.kinds}
+        kinds = set(row.kinds)
         wanted = {row.want} - {""}
         if blamed != set(row.truth.aggressors) or kinds != wanted:
             print(

@@ -39,7 +39,7 @@ def serve(server: Server, at: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 def _fifo(server: Server, at: np.ndarray, size: np.ndarray) -> np.ndarray:
-    free = [0.0] * max(int(round(server.cores)), 1)
+    free = [0.0] * max(round(server.cores), 1)
     speed, last = server.speed.tolist(), server.speed.size - 1
     done = np.empty(at.size)
     room = 2.0 * CROWD * float(size.mean()) if size.size else 0.0
