@@ -20,6 +20,7 @@ from collector.decode.protobuf import (
     BYTES,
     FIXED64,
     VARINT,
+    Budget,
     fields,
     malformed,
     signed,
@@ -145,6 +146,7 @@ class _Slow:
         self.ts_ms: list[int] = []
         self.values: list[bytes] = []
         self.refused: dict[Rejection, Refused] = {}
+        self._budget = Budget()
         self._book = book
         self._origin = origin
         self._now_s = now_s
@@ -156,6 +158,7 @@ class _Slow:
         found: list[tuple[int, bytes]] = []
         histograms = 0
         for number, wire, first, last in fields(data, start, stop):
+            self._budget.spend()
             if number == 1 and wire == BYTES:
                 spans.append((first, last))
             elif number == 2 and wire == BYTES:

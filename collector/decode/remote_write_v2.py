@@ -17,6 +17,7 @@ from collector.decode.protobuf import (
     BYTES,
     FIXED64,
     VARINT,
+    Budget,
     fields,
     malformed,
     signed,
@@ -43,6 +44,7 @@ def decode(
     reader = _Reader(data, book, origin, now_s, limits)
     entries: list[tuple[int, int]] = []
     for number, wire, start, stop in fields(data, 0, len(data)):
+        reader.budget.spend()
         if number == 4 and wire == BYTES:
             reader.add_symbol(start, stop)
         elif number == 5 and wire == BYTES:
@@ -65,6 +67,7 @@ class _Reader:
         self, data: bytes, book: SeriesBook, origin: Origin, now_s: float, limits: LimitSettings
     ) -> None:
         self.symbols: list[bytes] = []
+        self.budget = Budget()
         self._data = data
         self._book = book
         self._known = book.table(origin)
@@ -90,6 +93,7 @@ class _Reader:
         found: list[tuple[int, int, bytes]] = []
         created = histograms = 0
         for number, wire, first, last in fields(self._data, start, stop):
+            self.budget.spend()
             if number == 1:
                 refs += self._refs(wire, first, last)
             elif number == 2 and wire == BYTES:

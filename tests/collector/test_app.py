@@ -24,7 +24,15 @@ from collector.config import (
 )
 from collector.model import Rejected, Rejection
 from tests.collector.rooms import client, collector, frames, readings, usage_rows
-from tests.collector.senders import RW1_HEADERS, STALE, field, series, snappy, write_request
+from tests.collector.senders import (
+    RW1_HEADERS,
+    RW2_HEADERS,
+    STALE,
+    field,
+    series,
+    snappy,
+    write_request,
+)
 
 NOW = time.time_ns() // 1_000_000
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -166,6 +174,23 @@ def test_a_body_of_empty_series_is_refused_by_its_count(tmp_path):
     body = snappy(b"\x0a\x00" * 200_000)
 
     answer = write(tmp_path, body)
+
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "too-many-fields"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (field(1, b"\x0a\x00" * 1_100_000), RW1_HEADERS),
+        (field(1, b"\x12\x00" * 1_100_000), RW1_HEADERS),
+        (field(1, b"\x1a\x00" * 1_100_000), RW1_HEADERS),
+        (b"\x22\x00" * 1_100_000, RW2_HEADERS),
+        (b"\x22\x00" + field(5, b"\x12\x00" * 1_100_000), RW2_HEADERS),
+    ],
+)
+def test_a_body_of_empty_fields_is_refused_by_their_count(tmp_path, body, headers):
+    answer = write(tmp_path, snappy(body), headers=headers)
 
     assert answer.status_code == 400
     assert answer.json()["type"] == "too-many-fields"
