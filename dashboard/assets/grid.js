@@ -86,17 +86,16 @@
   // flex columns stay invisible when it is born in a panel that is still loading.
   var seen = {};
   function fit(api) {
-    if (!api.isDestroyed()) api.sizeColumnsToFit();
+    if (api.isDestroyed()) return;
+    var extra = (api.getColumns() || []).filter(function (one) {
+      var told = one.getColDef().context;
+      return told && told.wideOnly;
+    });
+    api.setColumnsVisible(extra, window.innerWidth >= 640);
+    api.sizeColumnsToFit();
   }
   function settle(node) {
     window.dash_ag_grid.getApiAsync(node.id).then(function (api) {
-      if (window.innerWidth < 640) {
-        var gone = (api.getColumns() || []).filter(function (one) {
-          var told = one.getColDef().context;
-          return told && told.wideOnly;
-        });
-        api.setColumnsVisible(gone, false);
-      }
       new ResizeObserver(function () { fit(api); }).observe(node);
     }).catch(function () { /* the grid left the page */ });
   }

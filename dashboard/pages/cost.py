@@ -68,7 +68,7 @@ def layout(_at: address.Address) -> list[Component]:
             "Resources",
             "Each bill is allocated, idle or unattributed; the three add up exactly.",
             html.Div(id="pools-table"),
-            height=480,
+            height=200,
             wide="pw-w-5",
         ),
         panel(

@@ -28,21 +28,21 @@ TITLE = "Incident"
 QUESTION = "Who did it, whom did it hurt, how sure is that, and what to do?"
 
 VICTIMS = [
-    GridColumn("tenant", "Tenant", 130, render="PwTenant", grow=2),
+    GridColumn("tenant", "Tenant", 110, render="PwTenant", grow=2),
     GridColumn("plan", "Plan", 90, wide_only=True),
     GridColumn("signal", "Felt as", 90, wide_only=True),
-    GridColumn("before", "Before", 90, render="PwShown", number=True),
-    GridColumn("during", "During", 90, render="PwShown", number=True),
+    GridColumn("before", "Before", 78, render="PwShown", number=True),
+    GridColumn("during", "During", 78, render="PwShown", number=True),
     GridColumn(
         "without",
         "Without it",
-        100,
+        88,
         render="PwShown",
         number=True,
         help="What the model says it would feel without the blamed excess",
     ),
     GridColumn("times", "Times slower", 125, show="pwTimes", number=True, wide_only=True),
-    GridColumn("slo", "Promise", 100),
+    GridColumn("slo", "Promise", 90, wide_only=True),
 ]
 
 

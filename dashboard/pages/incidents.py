@@ -24,7 +24,7 @@ STATES = [("", "All"), ("firing", "Open"), ("pending", "Pending"), ("resolved", 
 KINDS = [("", "All"), *[(name, words) for name, words in wording.KINDS.items() if name != "calm"]]
 
 COLUMNS = [
-    GridColumn("sentence", "What", 220, render="PwSentence", grow=4, sortable=False),
+    GridColumn("sentence", "What", 165, render="PwSentence", grow=4, sortable=False),
     GridColumn("state", "State", 90, render="PwState"),
     GridColumn("kind", "Kind", 130, wide_only=True),
     GridColumn(

@@ -25,23 +25,23 @@ QUESTION = "Which resource is full, who fills it, how long does it last?"
 SOON_DAYS = 14
 
 COLUMNS = [
-    GridColumn("resource", "Resource", 130, grow=2),
-    GridColumn("kind", "Kind", 95, wide_only=True),
+    GridColumn("resource", "Resource", 120, grow=2),
+    GridColumn("kind", "Kind", 85, wide_only=True),
     GridColumn(
         "packing",
         "Full",
-        150,
+        120,
         render="PwBar",
         number=True,
         help="Load at the 95th percentile of the week over capacity",
     ),
-    GridColumn("headroom", "Headroom", 100, show="pwPercent", number=True, wide_only=True),
-    GridColumn("tenants", "Tenants", 90, number=True),
-    GridColumn("active", "Active", 85, number=True, wide_only=True),
+    GridColumn("headroom", "Headroom", 90, show="pwPercent", number=True, wide_only=True),
+    GridColumn("tenants", "Tenants", 80, number=True),
+    GridColumn("active", "Active", 70, number=True, wide_only=True),
     GridColumn(
         "gain",
         "Sharing gain",
-        115,
+        105,
         show="pwTimes",
         number=True,
         wide_only=True,
@@ -49,8 +49,8 @@ COLUMNS = [
     ),
     GridColumn(
         "effective",
-        "Effective tenants",
-        130,
+        "Effective",
+        80,
         show="pwNumber",
         number=True,
         wide_only=True,
@@ -59,24 +59,24 @@ COLUMNS = [
     GridColumn(
         "gini",
         "Inequality",
-        100,
+        85,
         show="pwNumber",
         number=True,
         wide_only=True,
         help="Gini coefficient of the tenants' loads: 0 equal, 1 one takes all",
     ),
-    GridColumn("top", "Largest tenant", 130, render="PwTenant", wide_only=True),
-    GridColumn("top_share", "Its share", 95, show="pwPercent", number=True, wide_only=True),
+    GridColumn("top", "Largest tenant", 110, render="PwTenant", wide_only=True),
+    GridColumn("top_share", "Its share", 80, show="pwPercent", number=True, wide_only=True),
     GridColumn(
         "room",
         "Room for",
-        95,
+        85,
         number=True,
         show="pwNumber",
         wide_only=True,
         help="How many more median tenants fit",
     ),
-    GridColumn("days", "Days to full", 105, number=True, show="pwNumber"),
+    GridColumn("days", "Days to full", 100, number=True, show="pwNumber"),
 ]
 
 

@@ -30,7 +30,7 @@ STATES = [
 
 COLUMNS = [
     GridColumn("id", "Tenant", 130, render="PwTenant", grow=2),
-    GridColumn("state", "State", 90, render="PwState", sortable=False),
+    GridColumn("state", "State", 90, render="PwState"),
     GridColumn(
         "noise",
         "Times expected",
@@ -44,11 +44,12 @@ COLUMNS = [
     GridColumn("p95_s", "p95", 85, show="pwSeconds", number=True),
     GridColumn("error_ratio", "Errors", 85, show="pwPercent", number=True, wide_only=True),
     GridColumn("cost", "Cost this week", 120, show="pwMoney", number=True, wide_only=True),
-    GridColumn("margin", "Margin", 95, show="pwMoney", number=True, wide_only=True),
-    GridColumn("plan", "Plan", 95, sortable=False, wide_only=True),
+    GridColumn("margin", "Margin", 95, sortable=False, show="pwMoney", number=True, wide_only=True),
+    GridColumn("plan", "Plan", 95, wide_only=True),
     GridColumn("resources", "Where", 120, sortable=False, wide_only=True),
 ]
 SORTABLE = frozenset(column.field for column in COLUMNS if column.sortable)
+SHOWN = frozenset(column.field for column in COLUMNS) - {"plan", "resources"}
 
 
 def layout(_at: address.Address) -> list[Component]:
@@ -141,9 +142,7 @@ def count_words(page: TenantPage, at: address.Address) -> str:
 
 def row(one: TenantSummary) -> dict[str, object]:
     return {
-        **one.model_dump(include=set(SORTABLE)),
-        "id": one.id,
-        "state": one.state,
+        **one.model_dump(include=set(SHOWN)),
         "plan": one.plan or "–",
         "resources": wording.names(one.resources, 1),
     }

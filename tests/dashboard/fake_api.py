@@ -79,7 +79,8 @@ class FakeApi:
                 remedy="Try again in a minute.",
             )
             return JSONResponse(problem.model_dump(), 503)
-        return await call_next(request)
+        answer: Response = await call_next(request)
+        return answer
 
 
 def _overview(app: FastAPI, fake: FakeApi) -> None:

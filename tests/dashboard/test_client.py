@@ -1,6 +1,8 @@
 """The client parses, remembers one data version, and turns every failure into one error."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -11,10 +13,10 @@ from dashboard.config import DashboardSettings
 from tests.dashboard.fake_api import FakeApi
 
 
-def run(work):
+def run(work: Callable[[Client, FakeApi], Awaitable[Any]]) -> Any:
     """`work` gets a client before the fake analyzer; returns what it returns."""
 
-    async def whole():
+    async def whole() -> Any:
         fake = FakeApi()
         api = Client(DashboardSettings(), transport=httpx.ASGITransport(fake.app()))
         try:
@@ -25,12 +27,12 @@ def run(work):
     return asyncio.run(whole())
 
 
-def answering(handler):
+def answering(handler: Callable[[httpx.Request], httpx.Response]) -> Client:
     return Client(DashboardSettings(token="s3cret"), transport=httpx.MockTransport(handler))
 
 
-def failure(handler):
-    async def whole():
+def failure(handler: Callable[[httpx.Request], httpx.Response]) -> ClientError | None:
+    async def whole() -> ClientError | None:
         api = answering(handler)
         try:
             await api.get(client.INCIDENTS, "/incidents")
@@ -56,7 +58,7 @@ def test_a_second_question_within_one_data_version_asks_nobody():
         asked.append(request.url.path)
         return httpx.Response(200, json=[])
 
-    async def work():
+    async def work() -> None:
         api = answering(handler)
         for _ in range(3):
             await api.get(client.INCIDENTS, "/incidents", limit=5)
@@ -94,7 +96,7 @@ def test_lists_ask_for_any_of_their_values_and_blanks_are_left_out():
         seen.append(str(request.url.query, "ascii"))
         return httpx.Response(200, json=[])
 
-    async def work():
+    async def work() -> None:
         api = answering(handler)
         await api.get(
             client.INCIDENTS, "/incidents", state=("firing", "flapping"), kind="", from_="now-1h"
@@ -144,6 +146,7 @@ PROBLEM = {
 )
 def test_every_failure_is_one_error_with_a_sentence(handler, trouble, words):
     error = failure(handler)
+    assert error is not None
     assert error.trouble is trouble
     assert words in error.detail
     assert error.request_id

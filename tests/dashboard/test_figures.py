@@ -16,7 +16,7 @@ SCHEMES = [theme.LIGHT, theme.DARK]
 STORY = Story()
 
 
-def colours(figure):
+def colours(figure: go.Figure) -> str:
     return repr(figure.to_dict())
 
 

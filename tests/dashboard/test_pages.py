@@ -1,9 +1,11 @@
 """What pages say of the story."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
+from dash.development.base_component import Component
 
 from dashboard import address, pages
 from dashboard.client import Client
@@ -19,8 +21,12 @@ VIEW = story_incident.incident(STORY)
 ALL = [story.incident_summary(STORY, number) for number in range(42, 36, -1)]
 
 
-def ids(component):
-    return [getattr(one, "id", None) for one in component._traverse() if hasattr(one, "id")]
+def every(component: Component) -> list[Component]:
+    return list(component._traverse())  # type: ignore[no-untyped-call]
+
+
+def ids(component: Component) -> list[str]:
+    return [str(one.id) for one in every(component) if hasattr(one, "id")]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +36,7 @@ def ids(component):
 )  # fmt: skip
 def test_every_page_has_one_heading_and_no_id_twice(path):
     page = pages.render(address.read(path, ""))
-    headings = [one for one in page._traverse() if type(one).__name__ == "H1"]
+    headings = [one for one in every(page) if type(one).__name__ == "H1"]
     found = [str(one) for one in ids(page)]
     assert len(headings) == 1
     assert len(found) == len(set(found))
@@ -50,7 +56,9 @@ def test_an_unknown_address_says_so():
 
 
 def test_the_worst_incident_is_a_page_with_somebody_to_blame():
-    assert overview.worst(list(reversed(ALL))).id == "INC-42"
+    worst = overview.worst(list(reversed(ALL)))
+    assert worst is not None
+    assert worst.id == "INC-42"
     assert overview.worst([]) is None
 
 
@@ -80,7 +88,7 @@ def test_an_incident_that_blames_nobody_charges_nobody():
 
 def test_victims_are_told_in_the_unit_of_what_they_felt():
     rows = {row["signal"]: row for row in map(incident.victim_row, VIEW.harms)}
-    assert rows["latency"]["before_words"].endswith("ms")
+    assert str(rows["latency"]["before_words"]).endswith("ms")
     assert rows["errors"]["before_words"] == "0.2 %"
     assert rows["errors"]["without_words"] == "–"
 
@@ -139,7 +147,7 @@ def test_the_grid_may_sort_only_by_what_the_api_knows(request_, sort, order):
 
 
 def test_ten_thousand_tenants_come_in_blocks_and_each_once():
-    async def work():
+    async def work() -> Any:
         fake = FakeApi("large")
         api = Client(DashboardSettings(), transport=httpx.ASGITransport(fake.app()))
         walk = Pages(api)

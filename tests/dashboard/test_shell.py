@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from dashboard import shell
 from dashboard.client import ClientError, Trouble
+from dashboard.components.panel import Children
 from tests.dashboard import story
 from tests.dashboard.story import Story
 
@@ -12,7 +13,7 @@ HEALTH = story.health(Story())
 DOWN = ClientError(Trouble.UNREACHABLE, "The analyzer does not answer.", "ab12", "Start it.")
 
 
-def words(children):
+def words(children: Children) -> str:
     return " ".join(str(child) for child in children)
 
 

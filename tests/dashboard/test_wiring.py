@@ -1,6 +1,7 @@
 """Every failure of the analyzer becomes a state of the panel."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from dash import no_update
@@ -8,29 +9,29 @@ from dash import no_update
 from dashboard import address, theme
 from dashboard.client import ClientError, Trouble
 from dashboard.components.panel import PanelState, next_class
-from dashboard.wiring import Ask, Filled, answer, empty
+from dashboard.wiring import Ask, Filled, Load, answer, empty
 
 ASK = Ask(address.read("/", ""), theme.LIGHT)
 DOWN = ClientError(Trouble.UNREACHABLE, "The analyzer does not answer.", "ab12", "Start it.")
 
 
-def filled(load, was="pw-panel is-loading"):
+def filled(load: Load, was: str = "pw-panel is-loading") -> Any:
     return asyncio.run(answer(load, ASK, was, 2))
 
 
-async def _good(_ask):
+async def _good(_ask: Ask) -> Filled:
     return Filled((1, 2))
 
 
-async def _partial(_ask):
+async def _partial(_ask: Ask) -> Filled:
     return Filled((1, 2), PanelState.PARTIAL, "3 of 24 silent")
 
 
-async def _nothing(_ask):
+async def _nothing(_ask: Ask) -> Filled:
     return empty("No incident so far.")
 
 
-async def _down(_ask):
+async def _down(_ask: Ask) -> Filled:
     raise DOWN
 
 
