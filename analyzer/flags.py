@@ -29,6 +29,9 @@ from collector.model import ResourceId, TenantId
 ACTIVE = (IncidentState.FIRING, IncidentState.FLAPPING)
 SHARED = (Kind.NOISY_NEIGHBOUR, Kind.CAPACITY, Kind.DEGRADED)
 
+RETHINK = timedelta(minutes=5)
+"""How long after its start an incident without blame may still become somebody's."""
+
 Step = tuple[Incident | None, list[Transition]]
 
 
@@ -334,5 +337,7 @@ def _better_story(first: Incident, second: Incident) -> bool:
     if first.kind is Kind.NOISY_NEIGHBOUR:
         return False
     if second.kind is Kind.NOISY_NEIGHBOUR:
-        return True
+        # Who only surges while an old trouble fades away did not begin it.
+        early = second.started_at - first.started_at <= RETHINK
+        return early or second.finding.stretch > 1.3 * first.finding.stretch
     return second.finding.confidence > first.finding.confidence + 0.1

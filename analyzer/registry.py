@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from analyzer.ingest.book import Key
 from analyzer.model import Isolation
 from analyzer.store import Store, Transaction
 from collector.model import ResourceId, ResourceKind, TenantId
@@ -29,6 +28,15 @@ _BY_FAMILY = {
     "queue": ResourceKind.QUEUE,
     "cache": ResourceKind.CACHE,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Whose usage a row is."""
+
+    tenant: str
+    resource: str
+    family: str
 
 
 @dataclass(frozen=True, slots=True)

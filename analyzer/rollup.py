@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from analyzer import usage
 from analyzer.store import Store, Transaction
 from collector.model import GRAIN_S
 
@@ -78,7 +77,7 @@ def watermark(store: Store) -> datetime | None:
 
 def roll_up(store: Store, *, now: datetime, settings: RetentionSettings) -> int:
     """Redo what is dirty and complete, then advance the watermark (a reader that sees it finds
-    everything before it rolled up), then learn what is expected. Returns the windows redone.
+    everything before it rolled up). Returns the windows redone.
     """
     until = _due(store, _naive(now), settings)
     if until is None:
@@ -87,7 +86,6 @@ def roll_up(store: Store, *, now: datetime, settings: RetentionSettings) -> int:
     with store.transaction() as tx:
         tx.execute("clear_watermark")
         tx.execute("set_watermark", at=until)
-    usage.learn_expected(store, until=until.replace(tzinfo=UTC))
     return redone
 
 

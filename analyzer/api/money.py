@@ -16,7 +16,7 @@ from analyzer.cost.statement import Statement, TenantLine, sha256, to_json
 from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week, parse_week, week_of
 from analyzer.density import Density, densities
-from analyzer.reports.document import FORMATS, Document, document_of, for_tenant
+from analyzer.reports.document import FORMATS, Document, document_of, ending, for_tenant
 from analyzer.reports.files import render
 from analyzer.store import Store
 from collector.model import Rejected, Rejection, TenantId
@@ -142,7 +142,7 @@ def _report(row: dict[str, object], directory: Path) -> views.ReportView:
 
 def _file(document: Document, format_: str) -> Response:
     data = render(document, format_)
-    name = f"{document.statement.week}-v{document.version}.{format_}"
+    name = f"{document.statement.week}-v{document.version}.{ending(format_)}"
     kind = "inline" if format_ == "html" else "attachment"
     headers = {
         "Content-Disposition": f'{kind}; filename="{name}"',

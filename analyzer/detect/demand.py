@@ -119,7 +119,11 @@ def cost_per_operation(work: Work, usual: Floats, seconds: float) -> Floats:
 
 
 def offered(work: Work, cost: Floats) -> Floats:
-    """Busy seconds per second: served work, or arrivals times cost if that is more."""
-    served = np.where(work.busy_known[:, None], work.served, 0.0)
+    """Busy seconds per second: served work, or arrivals times cost if that is more.
+
+    Who catches up on what waited is served more than it asks: only arrivals count then (law 2).
+    """
+    catching_up = work.finished > 1.15 * work.arrivals
+    served = np.where(work.busy_known[:, None] & ~catching_up, work.served, 0.0)
     demand: Floats = np.maximum(served, work.arrivals * cost)
     return demand

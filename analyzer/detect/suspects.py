@@ -152,7 +152,8 @@ def _path(scene: Scene, s: Suspect, load: tuple[Check, ...]) -> str:
         return "load"
     if _triggered(scene, s):
         return "trigger"
-    cached = scene.cost_growth[-1] > 1.25 and _volume_deviation(scene)[s.index] >= CACHE_VOLUME
+    dearer = float(scene.cost_growth[-scene.settings.smooth :].mean())
+    cached = dearer > 1.15 and _volume_deviation(scene)[s.index] >= CACHE_VOLUME
     return "cache" if cached and _volume_share(scene)[s.index] >= 0.5 else ""
 
 
@@ -166,6 +167,8 @@ def _triggered(scene: Scene, s: Suspect) -> bool:
     as it was known before."""
     known = scene.normal.capacity
     rho = float(scene.demand[:, -MEMORY:].sum(axis=0).max()) / known
+    if scene.cost_growth[-scene.settings.smooth :].mean() > 1.25:
+        return False  # everybody's work got dearer: that has a cause of its own
     large = s.excess >= 0.15 * known and s.share >= 0.4
     return large and rho >= 0.75 and s.deviation >= SUSPICIOUS and s.association >= 0.65
 

@@ -12,7 +12,6 @@ many pieces the buckets of a histogram arrive.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from analyzer.ingest.bounds import DEFAULT, BoundsBook
 from analyzer.ingest.counters import CUMULATIVE, DELTA, GAUGE, NEVER, Ints, Mask, Memory
+from analyzer.registry import Key
 from collector.model import Column, MeterKind, Series
 
 COLUMNS: tuple[tuple[Column, str], ...] = (
@@ -42,15 +42,6 @@ NO_BOUNDS = -1
 _SLOTS = {column: slot for slot, (column, _) in enumerate(COLUMNS)}
 _KINDS = {MeterKind.CUMULATIVE: CUMULATIVE, MeterKind.DELTA: DELTA, MeterKind.GAUGE: GAUGE}
 _SECONDS = {Column.BUSY, Column.LATENCY_SUM, Column.WAIT}
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Whose usage a row is."""
-
-    tenant: str
-    resource: str
-    family: str
 
 
 class Grown:
@@ -231,4 +222,4 @@ def _same(one: Series, other: Series) -> bool:
     )
 
 
-__all__ = ["COLUMNS", "DEFAULT", "FIRST_BUCKET", "NO_BOUNDS", "WAITING", "Key", "SeriesBook"]
+__all__ = ["COLUMNS", "DEFAULT", "FIRST_BUCKET", "NO_BOUNDS", "WAITING", "SeriesBook"]

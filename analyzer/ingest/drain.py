@@ -21,12 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analyzer import registry
-from analyzer.ingest.book import Key
 from analyzer.ingest.counters import Ordered, Readings, increments, last_of_each, order
 from analyzer.ingest.memory import DrainMemory
 from analyzer.ingest.native import native_rows
 from analyzer.ingest.newborn import newborn, watch
 from analyzer.ingest.pivot import usage_rows
+from analyzer.registry import Key
 from analyzer.store import Store, Transaction
 from collector import spool
 from collector.model import USAGE_SCHEMA, Frame, Samples, SegmentId, Series, UsageRows

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from analyzer.ingest.book import Grown, Key, SeriesBook
+from analyzer.ingest.book import Grown, SeriesBook
 from analyzer.ingest.bounds import BoundsBook
 from analyzer.ingest.counters import Ints, Memory
+from analyzer.registry import Key
 from analyzer.store import Reader, Transaction
 from collector.model import Column, Family, MeterKind, ResourceId, Series, TenantId
 

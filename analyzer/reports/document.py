@@ -15,8 +15,14 @@ FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "pdf": "application/pdf",
+    "focus": "text/csv; charset=utf-8",
 }
 """Formats of the report and the content type of each."""
+
+
+def ending(format_: str) -> str:
+    """How a file of the format is called after its dot."""
+    return "focus.csv" if format_ == "focus" else format_
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.reports.csv_file import render_csv
-from analyzer.reports.document import Document
+from analyzer.reports.document import Document, ending
+from analyzer.reports.focus_file import render_focus
 from analyzer.reports.html_file import render_html
 from analyzer.reports.pdf_file import render_pdf
 from analyzer.reports.xlsx_file import render_xlsx
@@ -21,6 +22,7 @@ _RENDERERS: dict[str, Callable[[Document], bytes]] = {
     "csv": render_csv,
     "xlsx": render_xlsx,
     "pdf": render_pdf,
+    "focus": render_focus,
 }
 
 
@@ -57,7 +59,11 @@ def write_report(document: Document, formats: Sequence[str], directory: Path) ->
     if document.tenant is not None:
         stem += "-" + hashlib.sha256(document.tenant.encode()).hexdigest()[:16]
     return [
-        Written(name, _replace(folder / f"{stem}.{name}", data), hashlib.sha256(data).hexdigest())
+        Written(
+            name,
+            _replace(folder / f"{stem}.{ending(name)}", data),
+            hashlib.sha256(data).hexdigest(),
+        )
         for name, data in rendered
     ]
 

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analyzer import registry
-from analyzer.ingest.book import Key
 from analyzer.model import Isolation
-from analyzer.registry import Resource, Tenant
+from analyzer.registry import Key, Resource, Tenant
 from analyzer.store import Store
 from collector.model import ResourceId, ResourceKind, TenantId
 

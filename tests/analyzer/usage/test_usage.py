@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer import usage
+from analyzer import rollup, usage
 from analyzer.registry import Resource, upsert_resource
 from analyzer.spans import spans
 from collector.model import ResourceId, ResourceKind, TenantId
@@ -25,6 +25,12 @@ def row(at: int, tenant: str, busy: float, **more) -> dict[str, Any]:
     return {"at": at, "tenant": tenant, **whole, **more}
 
 
+def learn(made: Usage) -> None:
+    until = rollup.watermark(made.store)
+    assert until is not None
+    usage.learn_expected(made.store, until=until)
+
+
 @pytest.fixture
 def platform() -> Iterator[Usage]:
     """acme quiet, globex ten times as loud for the last five minutes of two hours."""
@@ -35,6 +41,7 @@ def platform() -> Iterator[Usage]:
         rows.append(row(at, "globex", 2.0 if at >= 2 * HOUR - 300 else 0.2))
     made.put(*rows, row(2 * HOUR + 10, "initech", 0.0, count=0, b03=0, arrived=0, errors=0))
     made.roll()
+    learn(made)
     upsert_resource(made.store, Resource(SHARD, ResourceKind.DATABASE, AT, 4.0))
     yield made
     made.store.close()
@@ -82,6 +89,7 @@ def test_a_range_up_to_now_includes_what_is_not_rolled_up_yet(platform) -> None:
 def test_where_ten_seconds_are_gone_minutes_answer(platform) -> None:
     platform.put({"at": 4 * DAY, "count": 1})
     platform.roll()
+    learn(platform)
     platform.retain(4 * DAY, KEEP)
     span = spans(platform.store, AT, after(HOUR), 10)
     (one,) = usage.series(platform.store, start=AT, end=after(HOUR), step_s=10, resource=SHARD)
