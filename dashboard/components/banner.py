@@ -31,16 +31,26 @@ def banner(health: Health, worst: IncidentSummary | None) -> Component:
     return html.Div([html.Div(words), link], className="pw-banner is-bad")
 
 
+OLD_S = 60.0
+
+
+def _judged_until(health: Health) -> str:
+    """Calm on old data is calm of then: say so."""
+    if (health.data_age_s or 0.0) <= OLD_S:
+        return ""
+    return f"Judged on data up to {wording.moment(health.newest_window)} UTC, not on now. "
+
+
 def _calm(health: Health) -> Component:
-    longest = (
-        f"Longest calm: {wording.span(health.longest_calm_s)}." if health.longest_calm_s else ""
-    )
+    said = _judged_until(health)
+    if health.longest_calm_s:
+        said += f"Longest calm: {wording.span(health.longest_calm_s)}."
     return html.Div(
         html.Div(
             [
                 html.P(html.Span("Calm", className="pw-banner-kind"), className="pw-banner-meta"),
                 html.P(health.sentence, className="pw-banner-sentence"),
-                html.P(longest, className="pw-dim") if longest else html.Span(),
+                html.P(said, className="pw-dim"),
             ]
         ),
         className="pw-banner is-calm",

@@ -26,7 +26,7 @@ SOON_DAYS = 14
 
 COLUMNS = [
     GridColumn("resource", "Resource", 120, grow=2),
-    GridColumn("kind", "Kind", 85, wide_only=True),
+    GridColumn("kind", "Kind", 80, wide_only=True),
     GridColumn(
         "packing",
         "Full",
@@ -36,12 +36,12 @@ COLUMNS = [
         help="Load at the 95th percentile of the week over capacity",
     ),
     GridColumn("headroom", "Headroom", 90, show="pwPercent", number=True, wide_only=True),
-    GridColumn("tenants", "Tenants", 80, number=True),
+    GridColumn("tenants", "Tenants", 74, number=True),
     GridColumn("active", "Active", 70, number=True, wide_only=True),
     GridColumn(
         "gain",
         "Sharing gain",
-        105,
+        100,
         show="pwTimes",
         number=True,
         wide_only=True,
@@ -76,7 +76,7 @@ COLUMNS = [
         wide_only=True,
         help="How many more median tenants fit",
     ),
-    GridColumn("days", "Days to full", 100, number=True, show="pwNumber"),
+    GridColumn("days", "Days to full", 92, number=True, show="pwNumber"),
 ]
 
 

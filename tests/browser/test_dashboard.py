@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, ViewportSize, expect
 
 from tests.dashboard.fake_api import FakeApi
 
@@ -32,11 +32,9 @@ Scheme = Literal["light", "dark"]
 class Watched:
     """A page that remembers what it complained about and whom it called."""
 
-    def __init__(self, browser: Browser, site: str, scheme: Scheme, width: int) -> None:
+    def __init__(self, context: BrowserContext, site: str) -> None:
         self.site = site
-        size: ViewportSize = {"width": width, "height": 900}
-        self.context = browser.new_context(viewport=size, color_scheme=scheme)
-        self.page = self.context.new_page()
+        self.page = context.new_page()
         self.page.set_default_timeout(SLOW_MS)
         self.complaints: list[str] = []
         self.strangers: list[str] = []
@@ -82,11 +80,23 @@ def picture(page: Page, path: Path) -> None:
     page.screenshot(path=path, clip=box)
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Iterator[dict[Scheme, BrowserContext]]:
+    """One a colour, so that scripts are fetched and compiled once."""
+    size: ViewportSize = {"width": 1440, "height": 900}
+    schemes: tuple[Scheme, ...] = ("light", "dark")
+    found = {name: browser.new_context(viewport=size, color_scheme=name) for name in schemes}
+    yield found
+    for context in found.values():
+        context.close()
+
+
 @pytest.fixture
-def desk(browser: Browser, site: str) -> Iterator[Watched]:
-    watched = Watched(browser, site, "light", 1440)
+def desk(contexts: dict[Scheme, BrowserContext], site: str) -> Iterator[Watched]:
+    watched = Watched(contexts["light"], site)
     yield watched
-    watched.context.close()
+    watched.page.evaluate("localStorage.clear()")
+    watched.page.close()
 
 
 def look(page: Page, name: str, scheme: str, width: int, artefacts: Path) -> None:
@@ -105,14 +115,14 @@ def look(page: Page, name: str, scheme: str, width: int, artefacts: Path) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_filled_quiet_and_local(browser, site, artefacts, scheme):
-    watched = Watched(browser, site, scheme, 1440)
+def test_every_page_is_filled_quiet_and_local(contexts, site, artefacts, scheme):
+    watched = Watched(contexts[scheme], site)
     watched.open("/")
     for name, path in PAGES.items():
         page = watched.page if path == "/" else watched.go(path)
         for width in (1440, 390):
             look(page, name, scheme, width, artefacts)
-    watched.context.close()
+    watched.page.close()
     assert watched.complaints == []
     assert watched.strangers == []
 

@@ -1,0 +1,42 @@
+"""Small parts say what they should."""
+
+from analyzer.api.views import CheckView
+from dashboard.components.banner import banner
+from dashboard.components.checklist import checklist
+from dashboard.components.decision import headline
+from dashboard.components.grid import GridColumn, column_def
+from tests.dashboard import story, story_incident
+from tests.dashboard.story import Story
+
+STORY = Story()
+
+
+def test_calm_on_old_data_is_calm_of_then():
+    fresh = story.health(Story(calm=True))
+    old = fresh.model_copy(update={"data_age_s": 7200.0})
+    assert "not on now" not in str(banner(fresh, None))
+    assert "Judged on data up to Fri 20 Nov 16:29 UTC" in str(banner(old, None))
+
+
+def test_the_banner_leads_to_the_worst_incident():
+    words = str(banner(story.health(STORY), story.incident_summary(STORY)))
+    assert "acme is slowing 18 tenants" in words
+    assert "/incidents/INC-42" in words
+
+
+def test_a_test_that_could_not_be_made_is_not_a_passed_one():
+    check = CheckView(name="Controls", passed=None, value=None, threshold=None, detail="too few")
+    words = str(checklist([check]))
+    assert "unknown" in words
+    assert "✓" not in words
+
+
+def test_a_decision_says_the_limit_with_its_interval_and_unit():
+    assert headline(story_incident.decision(STORY)) == (
+        "Throttle acme on db:shard-3 to 2.1 busy seconds per second (1.8 to 2.6)"
+    )
+
+
+def test_money_columns_sort_as_numbers():
+    found = column_def(GridColumn("total", "Total", number=True, money=True))
+    assert found["comparator"] == {"function": "pwByNumber"}
