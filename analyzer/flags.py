@@ -304,9 +304,13 @@ def _take(incident: Incident, left: list[Finding], *, shared: bool) -> Finding |
 def _same(incident: Incident, finding: Finding) -> bool:
     if incident.kind is not finding.kind:
         return False
-    if finding.kind is not Kind.SELF_INFLICTED:
+    if finding.kind in (Kind.CAPACITY, Kind.DEGRADED):
         return True
-    return incident.finding.aggressors[0].tenant == finding.aggressors[0].tenant
+    over = incident.state is IncidentState.RESOLVED
+    if finding.kind is Kind.NOISY_NEIGHBOUR and not over:
+        return True
+    before = {b.tenant for b in incident.finding.aggressors}
+    return any(b.tenant in before for b in finding.aggressors)
 
 
 def _folded(

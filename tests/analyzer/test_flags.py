@@ -127,6 +127,21 @@ def test_a_blame_stands_while_the_resource_also_looks_full():
     assert "resolved" not in said(moves)
 
 
+def test_another_aggressor_after_the_end_is_another_incident():
+    hooli = finding(Kind.NOISY_NEIGHBOUR, "hooli")
+    kept, moves = play([[ACME]] * 3 + [[]] * 6 + [[hooli]] * 3)
+    assert said(moves)[-2:] == ["pending", "opened"]
+    blamed = {i.state: [b.tenant for b in i.finding.aggressors] for i in kept}
+    assert blamed == {IncidentState.RESOLVED: ["acme"], IncidentState.FIRING: ["hooli"]}
+
+
+def test_who_surges_while_an_old_trouble_fades_did_not_begin_it():
+    late = replace(ACME, window_start=START + timedelta(minutes=10))
+    kept, moves = play([[ILL]] * 60 + [[late]] * 3)
+    assert said(moves)[-1] == "withdrawn"
+    assert [i.kind for i in kept if i.state is IncidentState.FIRING] == [Kind.DEGRADED]
+
+
 def test_own_faults_of_two_tenants_are_two_incidents():
     own = [finding(Kind.SELF_INFLICTED, "acme"), finding(Kind.SELF_INFLICTED, "hooli")]
     kept, _ = play([own] * 3)
