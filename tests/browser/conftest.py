@@ -26,7 +26,7 @@ FLAGS = [
 ARTEFACTS = Path(__file__).parents[2] / "artefacts" / "dashboard"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fake() -> FakeApi:
     return FakeApi()
 
@@ -37,7 +37,7 @@ def told(fake: FakeApi) -> None:
     fake.posts.clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(fake: FakeApi) -> Iterator[str]:
     with serving(fake.app()) as api:
         dashboard = build(DashboardSettings(api=api, refresh_s=1, timeout_s=15))
@@ -45,7 +45,7 @@ def site(fake: FakeApi) -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip("no system Chromium")
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def artefacts() -> Path:
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     return ARTEFACTS
