@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 
-from analyzer.model import Kind
+from analyzer.model import Incident, Kind
 from bench.detect.families import world_of
 from bench.detect.judged import judge_all
 from bench.detect.observe import observe
 from bench.detect.rivals import rival_blames
 from bench.detect.truth import Truth, harmful, truth_of
-from bench.detect.worlds import Ran, Shape, World, run
+from bench.detect.worlds import Shape, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def judge_run(family: str, seed: int, shape: Shape, *, rivals: bool = True) -> R
         for blame in incident.finding.aggressors:
             i = int(blame.tenant[1:])
             right = i in truth.aggressors
-            does = right or _does_harm(world, ran, i)
+            does = right or harmful(world, ran, i, *_span(incident, first))
             blames.append(Blamed(family, i, right, does, incident.finding.confidence, late))
     weeks = shape.tenants * shape.seconds / (7 * 86400)
     want = str(Kind.NOISY_NEIGHBOUR) if truth.aggressors else world.kind
@@ -76,15 +77,18 @@ def judge_run(family: str, seed: int, shape: Shape, *, rivals: bool = True) -> R
     return row
 
 
+def _span(incident: Incident, first: datetime) -> tuple[float, float]:
+    """Seconds of the run from the begin of the harm to two minutes after it was seen."""
+    begin = (incident.started_at.replace(tzinfo=None) - first).total_seconds()
+    seen = (incident.detected_at or incident.updated_at).replace(tzinfo=None)
+    return begin, (seen - first).total_seconds() + 120
+
+
 def _once(blames: list[Blamed]) -> list[Blamed]:
     kept: dict[int, Blamed] = {}
     for blame in blames:
         kept.setdefault(blame.tenant, blame)
     return list(kept.values())
-
-
-def _does_harm(world: World, ran: Ran, i: int) -> bool:
-    return harmful(world, ran, i)
 
 
 def f1(right: int, wrong: int, missed: int) -> tuple[float, float, float]:

@@ -38,13 +38,11 @@ def truth_of(world: World, ran: Ran) -> Truth:
     )
 
 
-def harmful(world: World, ran: Ran, tenant: int) -> bool:
-    """Would the others have been better off without this tenant's excess?"""
+def harmful(world: World, ran: Ran, tenant: int, begin: float, end: float) -> bool:
+    """Would the others have been better off between these seconds without this tenant's excess?"""
     alone = run(world, (tenant,))
-    begin, end = world.begin - 60, world.end + 120
-    return _p95(world, ran, (tenant,), begin, end) >= HARMFUL * _p95(
-        world, alone, (tenant,), begin, end
-    )
+    without = _p95(world, alone, (tenant,), begin, end)
+    return _p95(world, ran, (tenant,), begin, end) >= HARMFUL * without
 
 
 def _others(
