@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from partywall.failures import Failure
+from partywall.failures import FINDING, UNREACHABLE, Failure
 from partywall.output import stderr
-from partywall.session import ApiOption, ConfigOption, target
+from partywall.session import ApiOption, ConfigOption, configuration, target
+
+if TYPE_CHECKING:
+    from partywall.client import Client
 
 FORMATS = ("html", "pdf", "csv", "xlsx", "focus")
 
@@ -30,6 +33,8 @@ def report(
     api: ApiOption = "",
 ) -> None:
     """Write the cost report of a week."""
+    from partywall.client import Client
+
     week = week or last_week(datetime.now(UTC))
     wanted = [one.strip() for one in formats.split(",") if one.strip()]
     unknown = [one for one in wanted if one not in FORMATS]
@@ -39,7 +44,13 @@ def report(
             "choose from " + ", ".join(FORMATS),
         )  # fmt: skip
     output.mkdir(parents=True, exist_ok=True)
-    for path in _from_service(week, tenant, wanted, output, config, api):
+    where = target(config, api)
+    with Client(where.api, where.token, timeout_s=120) as client:
+        if api or client.reachable():
+            written = _from_service(client, week, tenant, wanted, output)
+        else:
+            written = _from_data(week, tenant, wanted, output, config)
+    for path in written:
         print(path)
 
 
@@ -50,20 +61,46 @@ def last_week(now: datetime) -> str:
 
 
 def _from_service(
-    week: str, tenant: str, formats: list[str], output: Path, config: Path | None, api: str
+    client: Client, week: str, tenant: str, formats: list[str], output: Path
 ) -> list[Path]:
-    from partywall.client import Client
-
-    where = target(config, api)
     written = []
-    with Client(where.api, where.token, timeout_s=120) as client:
-        for form in formats:
-            answer = client.raw(f"/reports/{week}", format=form, tenant=tenant or None)
-            path = output / file_name(week, tenant, form)
-            path.write_bytes(answer.content)
-            written.append(path)
-    stderr().print(f"cost report {week} from {where.api}", markup=False)
+    for form in formats:
+        answer = client.raw(f"/reports/{week}", format=form, tenant=tenant or None)
+        path = output / file_name(week, tenant, form)
+        path.write_bytes(answer.content)
+        written.append(path)
+    stderr().print(f"cost report {week} from {client.base}", markup=False)
     return written
+
+
+def _from_data(
+    week: str, tenant: str, formats: list[str], output: Path, config: Path | None
+) -> list[Path]:
+    """No service runs: open its store ourselves."""
+    from analyzer.reports.ledger import build_report
+    from analyzer.store import Store
+    from collector.model import Rejected, TenantId
+
+    settings = configuration(config).analyzer
+    if not settings.database.exists():
+        raise Failure(
+            f"no analyzer answers and there is no store at {settings.database}",
+            "the report needs either", "start `partywall up`, or name the right --config",
+            code=UNREACHABLE,
+        )  # fmt: skip
+    store = Store.open(settings.database)
+    stderr().print(f"cost report {week} from {settings.database}", markup=False)
+    try:
+        return build_report(
+            store, week, TenantId(tenant) if tenant else None, formats, output,
+            settings=settings.money(), now=datetime.now(UTC),
+        )  # fmt: skip
+    except Rejected as wrong:
+        raise Failure(
+            f"no report of {week}", wrong.detail, "name another --week or --tenant", code=FINDING
+        ) from None
+    finally:
+        store.close()
 
 
 def file_name(week: str, tenant: str, form: str) -> str:

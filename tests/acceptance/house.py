@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,7 +44,7 @@ class House:
         )  # fmt: skip
         threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
         for url in self.urls.values():
-            self.until(lambda url=url: self._healthy(url), 90, f"{url} answers")
+            self.until(partial(self._healthy, url), 90, f"{url} answers")
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
@@ -91,7 +92,7 @@ class House:
         """kill -9."""
         os.kill(self.pid(role), signal.SIGKILL)
 
-    def get(self, path: str, **params: str | int) -> httpx.Response:
+    def get(self, path: str, **params: str) -> httpx.Response:
         """Ask the analyzer."""
         url = self.urls["analyzer"] + "/api/v1" + path
         answer = httpx.get(url, params=params, timeout=30, trust_env=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,9 +44,7 @@ def test_totals_survive_the_death_of_every_role(tmp_path: Path) -> None:
                 service.kill(deaths[k])
             send(service, counters, table, k)
         for role, pid in first.items():
-            service.until(
-                lambda role=role, pid=pid: reborn(service, role, pid), 60, f"{role} again"
-            )
+            service.until(partial(reborn, service, role, pid), 60, f"{role} again")
         asked = by_resource(sent)
         service.until(lambda: told(service, list(asked)) == asked, 90, "all totals are there")
         assert service.stop() == 0
@@ -82,7 +81,7 @@ def told(service: House, resources: list[str]) -> dict[str, int]:
     """Totals as the API tells them: rates times the window."""
     found = {}
     for resource in resources:
-        asked = {"resource": resource, "from": "now-1h", "step": 10}
+        asked = {"resource": resource, "from": "now-1h", "step": "10"}
         usages = service.get("/usage", **asked).json()
         found[resource] = round(
             sum((p["requests_per_s"] or 0.0) * u["window_s"] for u in usages for p in u["points"])
