@@ -89,6 +89,7 @@ def test_the_report_list_names_week_version_and_formats(client):
 @pytest.mark.parametrize(
     ("query", "kind", "start"),
     [("", "text/html", b"<!doctype"), ("?format=csv", "text/csv", b"record,"),
+     ("?format=focus", "text/csv", b"AllocatedMethodDetails,"),
      ("?tenant=acme", "text/html", b"<!doctype")],
 )  # fmt: skip
 def test_a_report_comes_with_its_content_type(client, query, kind, start):

@@ -1,0 +1,241 @@
+"""The report in the shape of FOCUS 1.2 with the columns of 1.3 for allocated cost.
+
+One row a holder (tenant, idle, unattributed) and origin charge, which is a resource's week. The
+quantity is what is split: one unit is the smallest amount of the statement, so that every row is
+unit price x quantity, prices equal those of the origin, and costs and ratios sum to it exactly.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from analyzer.cost.statement import ResourceLine, Statement, sha256
+from analyzer.reports.csv_file import inert
+from analyzer.reports.document import Document
+
+ISSUER = "Partywall"
+METHOD_VERSION = 1
+
+COLUMNS = (
+    "AllocatedMethodDetails", "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName",
+    "AllocatedTags", "AvailabilityZone", "BilledCost", "BillingAccountId", "BillingAccountName",
+    "BillingAccountType", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart",
+    "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency", "ChargePeriodEnd",
+    "ChargePeriodStart", "CommitmentDiscountStatus", "ConsumedQuantity", "ConsumedUnit",
+    "ContractedCost", "ContractedUnitPrice", "EffectiveCost", "HostProviderName", "InvoiceId",
+    "InvoiceIssuerName",
+    "ListCost", "ListUnitPrice", "PricingCategory", "PricingQuantity", "PricingUnit",
+    "ProviderName", "PublisherName", "RegionId", "RegionName", "ResourceId", "ResourceName",
+    "ResourceType", "ServiceCategory", "ServiceName", "ServiceProviderName", "ServiceSubcategory",
+    "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "SubAccountId", "SubAccountName",
+    "SubAccountType", "Tags",
+    "x_DirectCost", "x_IdleCost", "x_SharedCost", "x_SplitOriginCost", "x_SplitOriginId",
+    "x_Status", "x_Version", "x_Week",
+)  # fmt: skip
+
+_ISSUED = (
+    "HostProviderName", "InvoiceIssuerName", "ProviderName", "PublisherName", "ServiceProviderName",
+)  # fmt: skip
+_UNIT = "Units"
+_RATIO_DECIMALS = 12
+_SERVICES = {
+    "database": ("Databases", "Relational Databases"),
+    "cache": ("Databases", "Caching"),
+    "queue": ("Integration", "Messaging"),
+    "compute": ("Compute", "Other (Compute)"),
+}
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Who got which part of an origin charge; `holder` is unique in it, amounts in quanta."""
+
+    holder: str
+    name: str
+    direct: int
+    idle: int
+    shared: int
+    tenant: str = ""
+    plan: str = ""
+    ratio: str = ""
+
+    @property
+    def total(self) -> int:
+        return self.direct + self.idle + self.shared
+
+
+def render_focus(document: Document) -> bytes:
+    """CSV with every decimal kept. A tenant gets its own rows, without ratio and origin cost: the
+    two would tell what everybody else pays.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
+    writer.writeheader()
+    shares, common = _shares(document.statement), _common(document)
+    for line in document.statement.resources:
+        origin = common | _origin(document, line)
+        for share in _with_ratios(shares.get(line.resource, []), line):
+            if document.tenant in (None, share.tenant or None):
+                writer.writerow(origin | _row(document, line, share))
+    return out.getvalue().encode()
+
+
+def ratios(amounts: Sequence[int], total: int) -> list[str]:
+    """`amounts` over their sum `total` as decimals that sum to 1 exactly; empty texts for 0."""
+    if not total:
+        return [""] * len(amounts)
+    one = 10**_RATIO_DECIMALS
+    parts = [divmod(amount * one, total) for amount in amounts]
+    left = one - sum(base for base, _ in parts)
+    ranked = sorted(range(len(parts)), key=lambda i: (-abs(parts[i][1]), i))
+    lucky = set(ranked[:left])
+    return [_ratio(base + (i in lucky)) for i, (base, _) in enumerate(parts)]
+
+
+def method_id(statement: Statement, resource: str) -> str:
+    """The documented method (docs/concepts/allocation.md) that split a resource."""
+    terms = statement.terms
+    used = sorted(
+        {
+            f"{p.kind}-{p.idle or terms.idle}" if p.kind == "capacity" else p.kind
+            for p in terms.prices
+            if p.resource == resource
+        }
+    )
+    return f"partywall-{'+'.join(used)}-{METHOD_VERSION}"
+
+
+def _ratio(parts: int) -> str:
+    whole, rest = divmod(abs(parts), 10**_RATIO_DECIMALS)
+    digits = f"{whole}.{rest:0{_RATIO_DECIMALS}d}".rstrip("0").rstrip(".")
+    return f"-{digits}" if parts < 0 else digits
+
+
+def _shares(s: Statement) -> dict[str, list[Share]]:
+    found: dict[str, list[Share]] = {}
+    for line in s.tenants:
+        for part in line.parts:
+            found.setdefault(part.resource, []).append(
+                Share(
+                    f"tenant/{line.tenant}", line.name or line.tenant, part.direct, part.idle,
+                    part.shared, line.tenant, line.plan,
+                )
+            )  # fmt: skip
+    for kept in s.resources:
+        rows = found.setdefault(kept.resource, [])
+        if kept.idle:
+            rows.append(Share("idle", "Idle", 0, kept.idle, 0))
+        if kept.unattributed:
+            rows.append(Share("unattributed", "Unattributed", kept.unattributed, 0, 0))
+    return found
+
+
+def _with_ratios(shares: Sequence[Share], line: ResourceLine) -> Iterator[Share]:
+    parts = ratios([share.total for share in shares], line.bill)
+    for share, ratio in zip(shares, parts, strict=True):
+        yield replace(share, ratio=ratio)
+
+
+def _common(document: Document) -> Row:
+    s = document.statement
+    start, end = _instant(s.start), _instant(s.end)
+    return {
+        "BillingAccountId": "partywall",
+        "BillingAccountName": "Platform",
+        "BillingAccountType": "Account",
+        "BillingCurrency": s.terms.currency,
+        "BillingPeriodEnd": end,
+        "BillingPeriodStart": start,
+        "ChargePeriodEnd": end,
+        "ChargePeriodStart": start,
+        "InvoiceId": f"{s.week}-v{document.version}",
+        "x_Status": s.status,
+        "x_Version": str(document.version),
+        "x_Week": s.week,
+    } | dict.fromkeys(_ISSUED, ISSUER)
+
+
+def _origin(document: Document, line: ResourceLine) -> Row:
+    s = document.statement
+    service, sub = _SERVICES.get(line.kind, ("Other", "Other (Other)"))
+    name = inert(line.resource)
+    row = {
+        "AllocatedMethodId": method_id(s, line.resource),
+        "ChargeCategory": "Usage" if line.bill >= 0 else "Credit",
+        "ChargeFrequency": "Usage-Based" if line.bill >= 0 else "Recurring",
+        "ResourceId": name,
+        "ResourceName": name,
+        "ResourceType": line.kind or "resource",
+        "ServiceCategory": service,
+        "ServiceName": line.kind or "other",
+        "ServiceSubcategory": sub,
+        "x_SplitOriginId": f"{s.week}/{line.resource}",
+    }
+    if document.tenant is None:
+        row["x_SplitOriginCost"] = s.money(line.bill)
+    return row | (_priced(s, line) if line.bill >= 0 else {})
+
+
+def _priced(s: Statement, line: ResourceLine) -> Row:
+    prices = [p for p in s.terms.prices if p.resource == line.resource]
+    unit = s.money(1)
+    return {
+        "ContractedUnitPrice": unit,
+        "ListUnitPrice": unit,
+        "PricingCategory": "Standard",
+        "PricingUnit": _UNIT,
+        "ConsumedUnit": _UNIT,
+        "SkuId": f"sku-{sha256(line.resource)[:16]}",
+        "SkuMeter": prices[0].kind if prices else "",
+        "SkuPriceId": f"price-{sha256(repr(prices))[:16]}",
+    }
+
+
+def _row(document: Document, line: ResourceLine, share: Share) -> Row:
+    s = document.statement
+    cost, name = s.money(share.total), inert(share.name)
+    row = {
+        "AllocatedResourceId": share.holder,
+        "AllocatedResourceName": name,
+        "ChargeDescription": f"{s.week} {line.resource}: {share.holder}",
+        "x_DirectCost": s.money(share.direct),
+        "x_IdleCost": s.money(share.idle),
+        "x_SharedCost": s.money(share.shared),
+    }
+    row |= dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), cost)
+    if line.bill >= 0:
+        row |= dict.fromkeys(("ConsumedQuantity", "PricingQuantity"), f"{share.total}.0")
+    if document.tenant is None and share.ratio:
+        row["AllocatedMethodDetails"] = _details(share)
+    return row | _account(share, name)
+
+
+def _account(share: Share, name: str) -> Row:
+    if not share.tenant:
+        return {}
+    tags = json.dumps({"plan": share.plan, "tenant": share.tenant})
+    return {
+        "AllocatedTags": tags,
+        "SubAccountId": share.holder,
+        "SubAccountName": name,
+        "SubAccountType": "Tenant",
+    }
+
+
+def _details(share: Share) -> str:
+    """JSON by hand, because a ratio is an exact decimal and not a float."""
+    return (
+        f'{{"Elements":[{{"AllocatedRatio":{share.ratio},"UsageUnit":"{_UNIT}",'
+        f'"UsageQuantity":{share.total}.0}}]}}'
+    )
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
