@@ -26,6 +26,7 @@ PAGES = {
     "health": "/health",
 }
 SLOW_MS = 30_000
+expect.set_options(timeout=15_000)  # a shared machine may be busy
 Scheme = Literal["light", "dark"]
 
 
@@ -198,9 +199,11 @@ def test_ten_thousand_tenants_sort_scroll_and_are_found(desk, fake: FakeApi):
     grid = page.locator("#tenants-grid")
     expect(grid.locator(".ag-row").first).to_contain_text("acme")
     page.keyboard.press("/")
+    expect(page.get_by_placeholder("Find a tenant")).to_be_focused()
     page.keyboard.type("acct-0999")
+    expect(page.get_by_placeholder("Find a tenant")).to_have_value("acct-0999")
     page.keyboard.press("Enter")
-    expect(page.locator("#list-count")).to_contain_text("5 tenants match.")
+    expect(page.locator("#list-count")).to_contain_text("5 tenants match.", timeout=SLOW_MS)
     expect(grid.locator(".ag-row[row-index='0']")).to_contain_text("acct-0999")
 
 
