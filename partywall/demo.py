@@ -39,7 +39,7 @@ SURGES = 500
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was asked for. `minutes` 0: until stopped."""
+    """What was asked for. `minutes` of live time, 0: until stopped."""
 
     tenants: int = 200
     minutes: float = 0
@@ -70,7 +70,7 @@ async def run(plan: Plan) -> bool:
         config = plan.data / "partywall.toml"
         config.write_text(text(platform, places, plan.data), "utf-8")
         supervisor = _supervisor(config, places, log)
-        await _together(supervisor, _show(plan, platform, places, supervisor, outcome), plan)
+        await _together(supervisor, _show(plan, platform, places, supervisor, outcome))
     return outcome.named
 
 
@@ -110,8 +110,8 @@ def _supervisor(config: Path, places: Places, log: TextIO) -> Supervisor:
     return Supervisor(roles(str(config), places.urls), say=say, log=keep)
 
 
-async def _together(supervisor: Supervisor, show: Coroutine[None, None, None], plan: Plan) -> None:
-    """Supervisor and show side by side; a signal, the end of time or a failure ends both."""
+async def _together(supervisor: Supervisor, show: Coroutine[None, None, None]) -> None:
+    """Supervisor and show side by side; a signal, the end of the show or a failure ends both."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -119,11 +119,8 @@ async def _together(supervisor: Supervisor, show: Coroutine[None, None, None], p
     service = asyncio.create_task(supervisor.run())
     shown = asyncio.create_task(show)
     waiting = asyncio.create_task(stopped.wait())
-    limit = plan.minutes * 60 or None
     try:
-        await asyncio.wait(
-            {service, shown, waiting}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait({service, shown, waiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (shown, waiting):
             task.cancel()
@@ -150,12 +147,14 @@ async def _show(
     await _backfill(feeder, spans(now), plan)
     surges: list[Surge] = []
     live = asyncio.create_task(feeder.live(now, surges, print))
-    watcher = Watcher(places, surges, outcome)
+    watcher = Watcher(places, plan.data / "spool", surges, outcome)
     try:
         await watcher.caught_up(now)
         surges += schedule(platform, aligned(datetime.now(UTC)) + timedelta(seconds=QUIET_S))
         print(f"live: a noisy neighbour will appear in about {QUIET_S} s", flush=True)
-        await asyncio.gather(live, watcher.watch())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(plan.minutes * 60 or None):
+                await asyncio.gather(live, watcher.watch())
     finally:
         live.cancel()
         with suppress(asyncio.CancelledError):
@@ -198,7 +197,10 @@ async def _backfill(feeder: Feeder, history: Sequence[Span], plan: Plan) -> None
 class Watcher:
     """Reads the API as anyone would and says when the noisy neighbour is named."""
 
-    def __init__(self, places: Places, surges: Sequence[Surge], outcome: Outcome) -> None:
+    def __init__(
+        self, places: Places, spool: Path, surges: Sequence[Surge], outcome: Outcome
+    ) -> None:
+        self._spool = spool
         self._places = places
         self._surges = surges
         self._outcome = outcome
@@ -218,12 +220,11 @@ class Watcher:
             task = bar.add_task("the analyzer reads it")
             while True:
                 health = await self._health()
-                if health and health.newest_window and health.newest_window >= until:
+                waiting = len(list(self._spool.glob("*.seg")))
+                newest = health.newest_window if health else None
+                if newest and newest >= until and waiting < 3:
                     return
-                if health:
-                    newest = health.newest_window
-                    bar.update(task, description=f"the analyzer reads it, up to {newest:%a %H:%M}"
-                               if newest else "the analyzer reads it")  # fmt: skip
+                bar.update(task, description=f"the analyzer reads it, {waiting} segments to go")
                 await asyncio.sleep(1)
 
     async def _health(self) -> Health | None:

@@ -45,6 +45,7 @@ def _service(places: Places, data: Path) -> Iterator[str]:
         yield f"\n[{role}]\nlisten = {toml_text(getattr(places, role))}"
     yield "\n# History of three weeks comes in at once: more than live.\n[limits]"
     yield "past_s = 2_600_000\nsamples_per_s = 1_000_000\nburst = 100_000_000"
+    yield "rows_per_request = 200_000\ndecoded_bytes = 268_435_456\nbody_bytes = 67_108_864"
     yield f"\n[notify]\nallow = ['127.0.0.0/8']\nports = [{places.sink_port}]"
     yield f"external_url = {toml_text(places.urls['dashboard'])}"
     yield "\n[[endpoint]]\nname = 'demo sink'\nformat = 'alertmanager'"

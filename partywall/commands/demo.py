@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     *,
     tenants: Annotated[int, typer.Option(min=12, max=20_000, help="How many tenants.")] = 200,
-    minutes: Annotated[float, typer.Option(min=0, help="Stop after that long; 0: never.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0, help="Live minutes, then stop; 0: go on.")] = 0,
     data: Annotated[Path, typer.Option(help="Directory of the demo's own data.")] = Path(
         "data/demo"
     ),
