@@ -12,6 +12,7 @@ from fastapi import APIRouter, Response
 from analyzer.api import views
 from analyzer.cost.book import CostBook, book
 from analyzer.cost.settings import CostSettings
+from analyzer.cost.shown import shown, shown_amount
 from analyzer.cost.statement import Statement, TenantLine, sha256, to_json
 from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week, parse_week, week_of
@@ -78,8 +79,11 @@ def _document(held: CostBook, week: Week, now: datetime, settings: CostSettings)
     return Document(estimate, 0, sha256(to_json(estimate)))
 
 
-def cost_page(s: Statement, version: int, weeks: list[str]) -> views.CostPage:
-    """The statement as the API tells it; version 0 is an estimate that nobody stored."""
+def cost_page(exact: Statement, version: int, weeks: list[str]) -> views.CostPage:
+    """The statement as the API tells it, at the decimals of its currency; version 0 is an estimate
+    that nobody stored.
+    """
+    s = shown(exact)
     return views.CostPage(
         week=s.week,
         start=s.start,
@@ -93,8 +97,8 @@ def cost_page(s: Statement, version: int, weeks: list[str]) -> views.CostPage:
         allocated=s.money(s.allocated),
         idle=s.money(s.idle),
         unattributed=s.money(s.unattributed),
-        coverage=s.coverage,
-        lines=[_line(s, line) for line in s.tenants],
+        coverage=exact.coverage,
+        lines=[_line(s, *both) for both in zip(s.tenants, exact.tenants, strict=True)],
         resources=[
             views.ResourceCost(
                 resource=line.resource,
@@ -110,7 +114,7 @@ def cost_page(s: Statement, version: int, weeks: list[str]) -> views.CostPage:
     )
 
 
-def _line(s: Statement, line: TenantLine) -> views.CostLine:
+def _line(s: Statement, line: TenantLine, exact: TenantLine) -> views.CostLine:
     return views.CostLine(
         tenant=line.tenant,
         plan=line.plan,
@@ -121,7 +125,7 @@ def _line(s: Statement, line: TenantLine) -> views.CostLine:
         revenue=None if line.revenue is None else s.money(line.revenue),
         margin=None if line.margin is None else s.money(line.margin),
         share=line.total / s.bill if s.bill else 0.0,
-        change=line.change,
+        change=exact.change,
     )
 
 
@@ -132,7 +136,7 @@ def _report(row: dict[str, object], directory: Path) -> views.ReportView:
             "version": row["version"],
             "status": row["status"],
             "created_at": aware(row["created_at"]),  # type: ignore[arg-type]
-            "total": row["bill"],
+            "total": shown_amount(str(row["bill"]), str(row["currency"])),
             "currency": row["currency"],
             "formats": row["formats"] or [],
             "path": str(directory / str(row["week"]) / f"v{row['version']}"),

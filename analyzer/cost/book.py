@@ -11,6 +11,7 @@ from functools import lru_cache
 from analyzer.cost.engine import make_statement
 from analyzer.cost.ledger import Stored, cost_before, stored
 from analyzer.cost.settings import CostSettings
+from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement
 from analyzer.cost.weeks import Week, week_of
 from analyzer.store import Store
@@ -101,7 +102,7 @@ class CostBook:
                 status="estimate",
                 before=cost_before(reader, week, self._settings),
             )
-        return _Estimate(statement, now, _costs(statement))
+        return _Estimate(statement, now, _costs(shown(statement)))
 
 
 @lru_cache(maxsize=4)

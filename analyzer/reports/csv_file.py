@@ -9,7 +9,7 @@ from analyzer.cost.statement import ResourceLine, Statement, TenantLine
 from analyzer.reports.document import Document
 
 COLUMNS = (
-    "record", "week", "version", "status", "zone", "start", "end", "hours", "currency",
+    "record", "week", "version", "status", "zone", "start", "end", "hours", "currency", "decimals",
     "tenant", "name", "plan", "resource", "kind", "bill", "allocated", "direct", "idle", "shared",
     "unattributed", "total", "revenue", "margin", "before", "change", "coverage",
 )  # fmt: skip
@@ -18,7 +18,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def render_csv(document: Document) -> bytes:
-    """Records `statement`, `resource`, `tenant`, `part`; for a tenant only its own two."""
+    """Records `statement`, `resource`, `tenant`, `part`; for a tenant only its own two.
+
+    Every decimal is kept, however many the currency has; `decimals` says how many.
+    """
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
@@ -44,6 +47,7 @@ def _common(document: Document) -> dict[str, str]:
         "end": s.end.isoformat().replace("+00:00", "Z"),
         "hours": str(s.hours),
         "currency": s.terms.currency,
+        "decimals": str(s.scale),
     }
 
 

@@ -7,6 +7,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from analyzer.cost.shown import shown, shown_amount
 from analyzer.cost.statement import Statement
 from analyzer.reports.document import Document, change_words, coverage_words
 
@@ -33,15 +34,19 @@ class Bar:
 def render_html(document: Document) -> bytes:
     """For the platform's people, or for one tenant when the document says so."""
     name = "tenant.html" if document.tenant is not None else "report.html"
-    statement = document.statement
+    statement = shown(document.statement)
+    line = next((t for t in statement.tenants if t.tenant == document.tenant), None)
+    exact = {line.tenant: line for line in document.statement.tenants}
     text = (
         _templates()
         .get_template(name)
         .render(
             document=document,
             s=statement,
+            line=line,
+            delta=_delta(document),
             money=statement.money,
-            change=change_words,
+            change=lambda line: change_words(exact[line.tenant]),
             covered=coverage_words,
             bill_bar=bill_bar(statement),
             bars=tenant_bars(statement),
@@ -50,6 +55,11 @@ def render_html(document: Document) -> bytes:
         )
     )
     return text.encode()
+
+
+def _delta(document: Document) -> str | None:
+    currency = document.statement.terms.currency
+    return None if document.delta is None else shown_amount(document.delta, currency)
 
 
 @cache

@@ -15,6 +15,7 @@ from pathlib import Path
 from analyzer.cost.engine import make_statement
 from analyzer.cost.ledger import Stored, cost_before, stored
 from analyzer.cost.settings import CostSettings
+from analyzer.cost.shown import shown_amount
 from analyzer.cost.statement import Statement, money, sha256, to_json
 from analyzer.cost.usage import aware, naive
 from analyzer.cost.weeks import Week, parse_week, week_of
@@ -190,7 +191,7 @@ def _close(
         version=document.version,
         status=statement.status,
         created_at=now,
-        total=statement.money(statement.bill),
+        total=shown_amount(statement.money(statement.bill), settings.currency),
         currency=settings.currency,
         delta=document.delta,
         files=tuple(files),

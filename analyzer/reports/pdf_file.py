@@ -9,6 +9,7 @@ from importlib import resources
 
 import typst
 
+from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement, TenantLine
 from analyzer.reports.document import Document, change_words
 from analyzer.reports.html_file import Bar, bill_bar, tenant_bars
@@ -46,7 +47,8 @@ def _common(document: Document, sentence: str) -> dict[str, object]:
         "title": f"Cost {s.week}",
         "headline": document.headline(),
         "sentence": sentence,
-        "footer": f"{s.terms.currency}, every decimal kept. Statement {document.sha256[:16]}",
+        "footer": f"Amounts in {s.terms.currency}, rounded so that rows and columns add up;"
+        f" CSV and FOCUS keep every decimal. Statement {document.sha256[:16]}",
         "bars": [],
         "legend": [],
         "notes": [],
@@ -54,7 +56,7 @@ def _common(document: Document, sentence: str) -> dict[str, object]:
 
 
 def _platform(document: Document) -> dict[str, object]:
-    s = document.statement
+    s = shown(document.statement)
     sentence = (
         f"{s.money(s.bill)} {s.terms.currency}: {s.money(s.allocated)} for"
         f" {len(s.tenants)} tenants, {s.money(s.idle)} idle"
@@ -63,13 +65,14 @@ def _platform(document: Document) -> dict[str, object]:
     return _common(document, sentence) | {
         "bars": [asdict(bar) for bar in bars],
         "legend": ["direct", "idle", "shared", "unattributed"],
-        "tables": [asdict(t) for t in (_proof(s), _resources(s), _tenants(s))],
+        "tables": [asdict(t) for t in (_proof(s), _resources(s), _tenants(s, document.statement))],
         "notes": list(s.notes),
     }
 
 
 def _tenant(document: Document) -> dict[str, object]:
-    s, line = document.statement, document.line
+    s = shown(document.statement)
+    line = next((t for t in s.tenants if t.tenant == document.tenant), None)
     assert line is not None
     sentence = f"{line.name or line.tenant}: {s.money(line.total)} {s.terms.currency} this week"
     table = Section(
@@ -110,8 +113,8 @@ def _resources(s: Statement) -> Section:
     )
 
 
-def _tenants(s: Statement) -> Section:
-    rows = [_row(s, line) for line in s.tenants[:_ROWS]]
+def _tenants(s: Statement, exact: Statement) -> Section:
+    rows = [_row(s, *both) for both in zip(s.tenants[:_ROWS], exact.tenants, strict=False)]
     rest = s.tenants[_ROWS:]
     if rest:
         rows.append([f"{len(rest)} more", "", *_sums(s, rest), ""])
@@ -126,10 +129,10 @@ def _tenants(s: Statement) -> Section:
     )
 
 
-def _row(s: Statement, t: TenantLine) -> list[str]:
+def _row(s: Statement, t: TenantLine, exact: TenantLine) -> list[str]:
     amounts = _money(s, t.direct, t.idle, t.shared, t.total)
     paid = ["–" if a is None else s.money(a) for a in (t.revenue, t.margin)]
-    return [t.name or t.tenant, t.plan, *amounts, *paid, change_words(t)]
+    return [t.name or t.tenant, t.plan, *amounts, *paid, change_words(exact)]
 
 
 def _sums(s: Statement, lines: Sequence[TenantLine]) -> list[str]:

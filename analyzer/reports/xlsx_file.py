@@ -10,6 +10,7 @@ from typing import Any
 
 import xlsxwriter
 
+from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement, TenantLine
 from analyzer.reports.document import Document, change_words
 
@@ -25,7 +26,7 @@ _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - the same statement is the same b
 
 
 def render_xlsx(document: Document) -> bytes:
-    """Amounts are numbers with every decimal shown; names are always text."""
+    """Amounts are numbers that add up at the decimals of the currency; names are always text."""
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, _INERT) as book:
         book.set_properties({"title": document.headline(), "created": _EPOCH})
@@ -35,16 +36,17 @@ def render_xlsx(document: Document) -> bytes:
 
 
 def _sheets(document: Document) -> list[tuple[str, Sequence[str], list[list[Cell]]]]:
-    s, line = document.statement, document.line
+    s = shown(document.statement)
+    own = [line for line in s.tenants if line.tenant == document.tenant]
     parts = ("tenant", "resource", "direct", "idle", "shared", "total")
-    if line is not None:
-        return [("cost", parts, _parts(s, [line]))]
+    if document.tenant is not None:
+        return [("cost", parts, _parts(s, own))]
     spent = ("resource", "kind", "allocated", "idle", "unattributed", "bill")
     earned = ("tenant", "name", "plan", *parts[2:], "revenue", "margin", "change")
     return [
         ("proof", spent[2:], [_proof(s)]),
         ("resources", spent, _resources(s)),
-        ("tenants", earned, _tenants(s)),
+        ("tenants", earned, _tenants(s, document.statement)),
         ("parts", parts, _parts(s, s.tenants)),
     ]
 
@@ -64,14 +66,14 @@ def _resources(s: Statement) -> list[list[Cell]]:
     ]
 
 
-def _tenants(s: Statement) -> list[list[Cell]]:
+def _tenants(s: Statement, exact: Statement) -> list[list[Cell]]:
     return [
         [
             *(t.tenant, t.name, t.plan),
             *_amounts(s, t.direct, t.idle, t.shared, t.total, t.revenue, t.margin),
-            change_words(t),
+            change_words(before),
         ]
-        for t in s.tenants
+        for t, before in zip(s.tenants, exact.tenants, strict=True)
     ]
 
 
@@ -88,7 +90,7 @@ def _write(
 ) -> None:
     sheet = book.add_worksheet(name)
     bold = book.add_format({"bold": True})
-    decimals = document.statement.scale
+    decimals = shown(document.statement).scale
     money = book.add_format({"num_format": "0." + "0" * decimals if decimals else "0"})
     sheet.write_string(0, 0, document.headline(), bold)
     for column, word in enumerate(head):

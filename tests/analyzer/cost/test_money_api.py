@@ -68,21 +68,21 @@ def test_the_running_week_is_an_estimate_that_adds_up(client):
         "2026-W48",
         "estimate",
         0,
-        "12.0000",
+        "12.00",
     )
-    assert (page.allocated, page.idle, page.unattributed) == ("2.2222", "9.7778", "0.0000")
+    assert (page.allocated, page.idle, page.unattributed) == ("2.22", "9.78", "0.00")
     assert page.weeks == ["2026-W48", "2026-W47"]
 
 
 def test_a_closed_week_is_the_stored_statement(client):
     page = views.CostPage.model_validate(client.get("/costs?week=2026-W47").json())
-    assert (page.status, page.version, page.bill) == ("provisional", 1, "168.0000")
-    assert page.lines[0].revenue == "7.0000"
+    assert (page.status, page.version, page.bill) == ("provisional", 1, "168.00")
+    assert page.lines[0].revenue == "7.00"
 
 
 def test_the_report_list_names_week_version_and_formats(client):
     (report,) = [views.ReportView.model_validate(item) for item in client.get("/reports").json()]
-    assert (report.week, report.version, report.total) == ("2026-W47", 1, "168.0000")
+    assert (report.week, report.version, report.total) == ("2026-W47", 1, "168.00")
     assert report.formats == ["csv", "html"]
 
 
