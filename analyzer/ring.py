@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.detect.arrays import MEASURES, Floats, ResourceWindows
-from analyzer.detect.normal import Normal
+from analyzer.detect.arrays import MEASURES, Floats, Normal, ResourceWindows
 from collector.model import GRAIN_S, ResourceId, ResourceKind, TenantId
 
 Integers = npt.NDArray[np.int64]

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from collector.model import ResourceId, ResourceKind, TenantId
 
-if TYPE_CHECKING:
-    from analyzer.detect.normal import Normal
-
 Floats = npt.NDArray[Any]
 Bools = npt.NDArray[Any]
 Stamps = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Robust centres and spreads, one entry a tenant; rates are per second.
+
+    `demand` in busy seconds per second with `demand_spread` of its logarithm; `felt` mean log
+    latency with `felt_spread`; `capacity` fitted to the history, `doubt` the standard deviation of
+    its logarithm, `carried` the most work the resource is known to serve, `job_s` the mean cost of
+    an operation; `windows` how many windows taught it.
+    """
+
+    arrivals: Floats
+    cost: Floats
+    demand: Floats
+    demand_spread: Floats
+    felt: Floats
+    felt_spread: Floats
+    error_ratio: Floats
+    volume: Floats
+    volume_spread: Floats
+    capacity: float
+    doubt: float
+    carried: float
+    job_s: float
+    windows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analyzer.detect.arrays import Floats, weighted_median
+from analyzer.detect.arrays import Floats, Normal, weighted_median
 from analyzer.detect.demand import Work
-from analyzer.detect.normal import Normal
 
 
 def common_arrivals(work: Work, normal: Normal) -> Floats:

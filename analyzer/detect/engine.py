@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from analyzer.detect.arrays import ResourceWindows
+from analyzer.detect.arrays import Normal, ResourceWindows
 from analyzer.detect.demand import cost_per_operation, measure, offered
-from analyzer.detect.normal import Normal, aligned, learn
+from analyzer.detect.normal import aligned, learn
 from analyzer.detect.scene import survey
 from analyzer.detect.settings import DetectSettings
 from analyzer.detect.verdict import judge

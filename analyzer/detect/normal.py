@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from analyzer.detect.arrays import Bools, Floats, ResourceWindows, quantiles
+from analyzer.detect.arrays import Bools, Floats, Normal, ResourceWindows, quantiles
 from analyzer.detect.demand import Work, cost_per_operation, measure, offered
 from analyzer.detect.load import fit_capacity
 from analyzer.detect.settings import DetectSettings
 
 UNTOLD_HEADROOM = 1.6
 """Capacity assumed when none is configured: this many times the busiest usual load."""
-
-
-@dataclass(frozen=True, slots=True)
-class Normal:
-    """Robust centres and spreads, one entry a tenant; rates are per second.
-
-    `demand` in busy seconds per second with `demand_spread` of its logarithm; `felt` mean log
-    latency with `felt_spread`; `capacity` fitted to the history, `doubt` the standard deviation of
-    its logarithm, `carried` the most work the resource is known to serve, `job_s` the mean cost of
-    an operation; `windows` how many windows taught it.
-    """
-
-    arrivals: Floats
-    cost: Floats
-    demand: Floats
-    demand_spread: Floats
-    felt: Floats
-    felt_spread: Floats
-    error_ratio: Floats
-    volume: Floats
-    volume_spread: Floats
-    capacity: float
-    doubt: float
-    carried: float
-    job_s: float
-    windows: int
 
 
 def learn(windows: ResourceWindows, settings: DetectSettings) -> Normal | None:

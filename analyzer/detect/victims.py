@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.detect.arrays import Bools, Floats, zeroed
+from analyzer.detect.arrays import Bools, Floats, Normal, zeroed
 from analyzer.detect.demand import Work
-from analyzer.detect.normal import Normal
 from analyzer.detect.settings import DetectSettings
 
 ERROR_WEIGHT = 8.0
