@@ -31,6 +31,7 @@ from partywall.up import Supervisor, roles
 QUIET_S = 30
 """Calm live seconds before the first noisy neighbour."""
 
+LAG = timedelta(seconds=15)
 NOISE_S = 240
 CALM_S = 360
 SURGES = 500
@@ -218,11 +219,15 @@ class Watcher:
         columns = (TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=stderr()) as bar:
             task = bar.add_task("the analyzer reads it")
+            emptied: datetime | None = None
             while True:
                 health = await self._health()
                 waiting = len(list(self._spool.glob("*.seg")))
                 newest = health.newest_window if health else None
-                if newest and newest >= until and waiting < 3:
+                if waiting < 3:
+                    emptied = emptied or datetime.now(UTC)
+                # A watermark past that moment was set after a cycle that had all of history.
+                if newest and emptied and newest >= max(until, emptied - LAG):
                     return
                 bar.update(task, description=f"the analyzer reads it, {waiting} segments to go")
                 await asyncio.sleep(1)

@@ -166,7 +166,7 @@ RESOLVED = ("incident.resolved", "resolved")
 
 @pytest.mark.acceptance
 @pytest.mark.peer
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not TRACE.exists(), reason=f"needs {TRACE}: the shared data beside the clone")
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium: see .ci/run")
 def test_from_a_real_prometheus_to_a_named_neighbour_a_webhook_a_page_and_a_bill(
@@ -186,16 +186,16 @@ def test_from_a_real_prometheus_to_a_named_neighbour_a_webhook_a_page_and_a_bill
             prometheus(tmp_path / "prometheus", target=exporter.port, url=url),
         ):
             live = now + timedelta(seconds=40)
-            service.until(lambda: reached(service, live), 120, "live data is read")
+            service.until(lambda: reached(service, live), 180, "live data is read")
             replay.surges[AGGRESSOR] = 1.25
-            opened = service.until(lambda: incidents(service, state="firing"), 120, "an incident")
+            opened = service.until(lambda: incidents(service, state="firing"), 240, "an incident")
             check_verdict(service, replay, opened)
             service.until(lambda: told(sink, opened[0].id) == [OPENED], 30, "a webhook")
             page = f"{service.urls['dashboard']}/incidents/{opened[0].id}"
             assert "noisy" in screenshot(page, "prometheus-road-incident.png").lower()
             replay.surges.clear()
             both = [OPENED, RESOLVED]
-            service.until(lambda: told(sink, opened[0].id) == both, 180, "a resolved webhook")
+            service.until(lambda: told(sink, opened[0].id) == both, 240, "a resolved webhook")
         assert {one.resource for one in incidents(service)} == {replay_shard(replay)}
         check_bill(service, week)
 
