@@ -14,6 +14,7 @@ from analyzer.detect import DetectSettings, detect
 from analyzer.flags import FlagPolicy, advance_all
 from analyzer.journal import IncidentFilter
 from analyzer.model import Decision, Incident, Kind, Transition
+from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Links
 from analyzer.store import Store
 from analyzer.windows import Windows
@@ -23,6 +24,12 @@ _STEP = timedelta(seconds=GRAIN_S)
 
 CATCH_UP = timedelta(hours=1)
 """Windows older than this are history: nobody is woken for what ended an hour ago."""
+
+_TAUGHT = timedelta(hours=2)
+"""Incidents since then may lie in the windows held in memory, where harm must teach nothing."""
+
+AT_ONCE = 90
+"""Most windows judged in one go: after a downtime the drain and the page must not wait for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,9 @@ class Judged:
 
 
 class Judge:
-    """Remembers which windows were judged; incidents and decisions live in the journal."""
+    """Judges each window once. Up to where is kept in the store, written in the transaction of
+    what changed, so that a restart goes on with the first window that was not judged.
+    """
 
     def __init__(self, store: Store, windows: Windows, bench: Bench) -> None:
         self._store = store
@@ -55,27 +64,42 @@ class Judge:
         self._seen: dict[ResourceId, np.datetime64] = {}
 
     def judge(self, until: datetime, *, now: datetime) -> Iterator[Judged]:
-        """Judge every window that ended by `until`, in order; each moment is one transaction."""
-        for at in self._moments(until):
+        """Judge windows that ended by `until`, in order; each moment is one transaction."""
+        if self._until is None:
+            self._until = self._restored(until)
+        for at in self._moments(self._until, until):
             self._windows.advance(at)
             yield self._moment(at, now)
-            self._until = at
 
-    def _moments(self, until: datetime) -> Iterator[datetime]:
-        start = max(self._until or until - _STEP, until - CATCH_UP)
-        while start + _STEP <= until:
-            start += _STEP
-            yield start
+    def _moments(self, judged: datetime, until: datetime) -> Iterator[datetime]:
+        start = max(judged, until - CATCH_UP)
+        for step in range(1, AT_ONCE + 1):
+            if start + step * _STEP <= until:
+                yield start + step * _STEP
+
+    def _restored(self, until: datetime) -> datetime:
+        """Up to where an earlier run judged; its windows are shown but not judged again."""
+        row = self._store.rows("judged_until")[0]
+        judged: datetime | None = aware(row[0])
+        if judged is None:
+            return until - _STEP
+        start = max(judged, until - CATCH_UP)
+        self._windows.advance(start)
+        self._seen = {view.resource: view.ts[-1] for view in self._windows if view.ts.size}
+        past = IncidentFilter(since=start - _TAUGHT, limit=10_000)
+        self._windows.exclude(journal.incidents(self._store, past))
+        return start
 
     def _moment(self, at: datetime, now: datetime) -> Judged:
         grace = timedelta(seconds=self._bench.flags.grace_s)
         tracked = _by_resource(journal.open_incidents(self._store, resolved_since=at - grace))
         kept: list[Incident] = []
         moves: list[Transition] = []
+        seen = dict(self._seen)
         for view in self._windows:
-            if view.ts.size == 0 or self._seen.get(view.resource) == view.ts[-1]:
+            if view.ts.size == 0 or seen.get(view.resource) == view.ts[-1]:
                 continue
-            self._seen[view.resource] = view.ts[-1]
+            seen[view.resource] = view.ts[-1]
             findings = detect(view, self._bench.detect)
             had = tracked.get(view.resource, [])
             if had or findings:
@@ -87,7 +111,10 @@ class Judge:
                 tracked[view.resource] = after
         self._windows.exclude(i for incidents in tracked.values() for i in incidents)
         firing = [i for incidents in tracked.values() for i in incidents]
-        return self._written(at, now, kept, moves, firing)
+        judged = self._written(at, now, kept, moves, firing)
+        # Only now: what could not be written must be judged again.
+        self._seen, self._until = seen, at
+        return judged
 
     def _written(
         self,
@@ -98,10 +125,11 @@ class Judge:
         firing: list[Incident],
     ) -> Judged:
         proposed = self._decided(moves, firing, now)
-        if kept or moves or proposed:
-            with self._store.transaction() as tx:
-                journal.keep(tx, kept)
-                journal.record(tx, moves, proposed, now=now, links=self._bench.links)
+        with self._store.transaction() as tx:
+            journal.keep(tx, kept)
+            journal.record(tx, moves, proposed, now=now, links=self._bench.links)
+            tx.execute("judged_clear")
+            tx.execute("judged_set", at=stored(at))
         return Judged(at, tuple(moves), tuple(proposed))
 
     def _decided(

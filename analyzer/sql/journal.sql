@@ -91,3 +91,12 @@ WHERE ($from_ts IS NULL OR ts >= $from_ts) AND ($to_ts IS NULL OR ts < $to_ts)
     AND ($tenant IS NULL OR tenant IS NULL OR tenant = $tenant)
 ORDER BY ts DESC, id
 LIMIT $limit
+
+-- name: judged_until
+SELECT max("at") FROM judged
+
+-- name: judged_clear
+DELETE FROM judged
+
+-- name: judged_set
+INSERT INTO judged VALUES ($at)
