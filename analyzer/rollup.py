@@ -166,11 +166,17 @@ def retain(store: Store, *, now: datetime, settings: RetentionSettings) -> int:
             removed += _retire(tx, grain, at - keep)
     with store.transaction() as tx:
         removed += tx.execute("retire_1d", until=at - timedelta(days=settings.days_d))
-        before = at - timedelta(days=settings.ledger_d)
+        before = _last_drain(tx, at) - timedelta(days=settings.ledger_d)
         for ledger in ("segments", "batches", "generations"):
             tx.execute(f"forget_{ledger}", before=before)
         tx.execute("forget_sids")
     return removed
+
+
+def _last_drain(tx: Transaction, at: datetime) -> datetime:
+    """Ledgers age by drains, not by the clock: after a standstill their files may still be there."""
+    found: datetime | None = tx.rows("last_drain")[0][0]
+    return at if found is None else min(at, found)
 
 
 def _retire(tx: Transaction, grain: Grain, until: datetime) -> int:

@@ -74,6 +74,9 @@ SELECT '1m', ts FROM batch
 EXCEPT
 SELECT grain, ts FROM dirty;
 
+-- name: last_drain
+SELECT max(drained_at) FROM segments;
+
 -- name: forget_segments
 -- A sealed file is discarded right after its commit; the ledger only bridges a crash in between.
 -- The newest entry stays: it says how far the data reaches.

@@ -30,8 +30,8 @@ class Usage:
         self._door = FakeDoor()
         self._number = 0
 
-    def put(self, *rows: dict[str, Any]) -> None:
-        """Rows with `at` in seconds after AT."""
+    def put(self, *rows: dict[str, Any], now: float = 0) -> None:
+        """Rows with `at` in seconds after AT, drained `now` seconds after AT."""
         named = {"window_s": 10, "tenant": "acme", "resource": "db:shard-1", "family": "query"}
         whole = [
             {**named, **row, "ts": (AT + timedelta(seconds=row["at"])).replace(tzinfo=None)}
@@ -40,7 +40,7 @@ class Usage:
         arrays = [pa.array([row.get(f.name) for row in whole], f.type) for f in USAGE_SCHEMA]
         self._number += 1
         self._door.put(self._number, [UsageRows(pa.table(arrays, schema=USAGE_SCHEMA))])
-        Ingest(self.store, door=self._door).drain(SPOOL, now=AT)
+        Ingest(self.store, door=self._door).drain(SPOOL, now=AT + timedelta(seconds=now))
 
     def roll(self, seconds: float = 10**9, keep: RetentionSettings = KEEP) -> int:
         return rollup.roll_up(self.store, now=AT + timedelta(seconds=seconds), settings=keep)
@@ -159,12 +159,22 @@ def test_what_is_not_rolled_up_yet_is_not_given_up(usage) -> None:
 
 
 def test_ledgers_are_pruned_but_know_how_far_the_data_reaches(usage) -> None:
-    for at in (10, 30, 50):
+    for at in (10, 50, 30):
         usage.put({"at": at, "count": 1})
+    usage.put({"at": 40, "count": 1}, now=30 * DAY)
     usage.retain(30 * DAY)
-    assert _ask(usage.store, "SELECT count(*) FROM segments") == [(1,)]
+    found = _ask(usage.store, "SELECT newest FROM segments ORDER BY newest")
+    assert [(newest - AT.replace(tzinfo=None)).seconds for (newest,) in found] == [50, 60]
     usage.roll()
     assert rollup.watermark(usage.store) == AT + timedelta(seconds=50)
+
+
+def test_after_days_of_standstill_a_drained_segment_is_still_known(usage) -> None:
+    """Its file may be there yet (killed before the discard), and this runs before the drain."""
+    usage.put({"at": 10, "count": 1})
+    usage.put({"at": 30, "count": 2})
+    usage.retain(30 * DAY)
+    assert _ask(usage.store, "SELECT count(*) FROM segments") == [(2,)]
 
 
 BAD = [
