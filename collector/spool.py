@@ -92,6 +92,7 @@ class Spool:
         """`append` for callers without a loop: the future ends when the frames are on disk."""
         data = segments.encode(frames)
         done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # who gives up waiting takes no declaration along
         if not frames:
             done.set_result(None)
             return done
@@ -217,8 +218,7 @@ class Spool:
         return self._closing or self._restarting or self._seal_wanted > self._sealed_count
 
     def _take(self) -> list[tuple[bytes, Future[None]]]:
-        group = [one for one in self._waiting if one[1].set_running_or_notify_cancel()]
-        self._waiting, self._waiting_bytes = [], 0
+        group, self._waiting, self._waiting_bytes = self._waiting, [], 0
         return group
 
     def _pause(self) -> float | None:
@@ -353,12 +353,16 @@ def generation_of(segment: SegmentId) -> str:
 
 
 def read_segment(path: Path) -> Iterator[Frame]:
-    """The frames of a segment in order. A damaged tail is logged and left out."""
+    """The frames of a segment in order, up to the first that is damaged.
+
+    Raises ValueError after them when there is one: a sealed segment has no torn tail, so what
+    follows was acknowledged, and the file must not be removed.
+    """
     data = path.read_bytes()
     whole = segments.whole_length(data)
-    if whole < len(data):
-        log.warning("spool: %d bytes of %s are damaged", len(data) - whole, path.name)
     yield from segments.decode(data[:whole])
+    if whole < len(data):
+        raise ValueError(f"{len(data) - whole} of {len(data)} bytes are damaged or follow damage")
 
 
 def discard(path: Path) -> None:

@@ -33,6 +33,17 @@ def test_a_spool_that_does_not_exist_yet_is_empty(store, tmp_path) -> None:
     assert Ingest(store).drain(tmp_path / "spool", now=NOW).segments == 0
 
 
+def test_what_follows_a_damaged_record_is_set_aside_and_not_removed(store, tmp_path) -> None:
+    write(tmp_path, [series(0), samples((0, 0, 10)), samples((0, 15, 14)), samples((0, 30, 90))])
+    (segment,) = sealed(tmp_path)
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    drained = Ingest(store).drain(tmp_path, now=NOW)
+    assert (drained.damaged, sealed(tmp_path)) == (1, [])
+    assert segment.with_suffix(".damaged").read_bytes() == data
+
+
 def test_a_damaged_tail_costs_only_itself(store, tmp_path) -> None:
     write(tmp_path, [series(0), samples((0, 0, 10))], [samples((0, 15, 14)), samples((0, 30, 90))])
     last = sealed(tmp_path)[-1]
