@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +16,7 @@ from collector.config import Token
 from collector.model import Rejected, Rejection
 
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
+_V1 = "/api/v1/"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -58,10 +59,12 @@ def may(token: Token, method: str, path: str, query: str) -> bool:
 
 
 def _own(tenant: str, path: str, query: str) -> bool:
-    parts = [unquote(part) for part in path.split("/")[3:]]
+    # The path is decoded already, as the router sees it; decoding again would be another path.
+    parts = path.removeprefix(_V1).split("/") if path.startswith(_V1) else []
     if parts[:1] == ["tenants"]:
         return parts[1:] == [tenant]
-    asked = parse_qs(query).get("tenant", [])
+    # Blank values count: the route takes the last one, and a blank one asks for everybody.
+    asked = parse_qs(query, keep_blank_values=True).get("tenant", [])
     return parts[:1] == ["reports"] and len(parts) == 2 and asked == [tenant]
 
 
