@@ -100,5 +100,5 @@ def test_a_long_downtime_is_caught_up_by_parts_and_only_its_end(road, monkeypatc
     unwatched(road, 40)
     parts = [[judged.at for judged in road.cycle().judged] for _ in range(4)]
     assert [len(part) for part in parts] == [8, 8, 4, 0]
-    moments = sum(parts, [])
+    moments = [at for part in parts for at in part]
     assert moments == [moments[0] + k * WINDOW for k in range(20)]
