@@ -247,7 +247,11 @@ def _heat(loads: pl.DataFrame, shown: list[str], span: Spans, *, of: int) -> Hea
     )
     cells = loads.join(place, on="tenant").filter(pl.col("load") > 0)
     step = (cells["ts"] - span.since).dt.total_seconds().to_numpy() // span.step_s
-    values[cells["row"].to_numpy(), step] = np.log2((cells["load"] / cells["expected"]).to_numpy())
+    heat = np.log2((cells["load"] / cells["expected"]).to_numpy())
+    rows, wide = cells["row"].to_numpy(), cells["width"].to_numpy() // span.step_s
+    for ahead in range(int(wide.max(initial=1))):
+        inside = (ahead < wide) & (step + ahead < steps)
+        values[rows[inside], step[inside] + ahead] = heat[inside]
     first = span.since.replace(tzinfo=UTC)
     clock = [first + timedelta(seconds=span.step_s * k) for k in range(steps)]
     return HeatRows([TenantId(name) for name in shown], clock, span.step_s, values, of)

@@ -55,7 +55,7 @@ class Directory:
         self._held: tuple[int, pl.DataFrame] | None = None
 
     def table(self) -> pl.DataFrame:
-        """id, name, plan, isolation, resources, noise, share, p95_s, error_ratio, requests_per_s,
+        """id, name, plan, isolation, resources (busiest first), noise, share, p95_s, error_ratio, requests_per_s,
         cost, margin (decimal strings), cost_sort, state; one row a tenant."""
         version = self._pulse.beat.data_version
         with self._making:
@@ -90,9 +90,12 @@ class Directory:
         )  # fmt: skip
         loads = usage.tenants(self._store, at=at, limit=None).frame
         wanted = ("noise", "share", "p95_s", "error_ratio", "requests_per_s")
-        return base.join(
-            loads.select(pl.col("tenant").alias("id"), *wanted), on="id", how="left"
-        ).with_columns(cost_sort=pl.col("cost").cast(pl.Float64, strict=False))
+        used = loads.select(pl.col("tenant").alias("id"), *wanted, busiest="resource")
+        first = pl.concat_list(pl.col("busiest"), "resources").list.drop_nulls()
+        return base.join(used, on="id", how="left").with_columns(
+            first.list.unique(maintain_order=True).alias("resources"),
+            cost_sort=pl.col("cost").cast(pl.Float64, strict=False),
+        )
 
 
 def _states(incidents: list[Incident]) -> dict[str, str]:

@@ -77,10 +77,12 @@ GROUP BY u.tenant
 ORDER BY excess DESC, u.tenant;
 
 -- name: tenant_loads
--- Load offered per step of the tenants shown on the heatmap.
+-- Load offered per step of the tenants shown on the heatmap. A row longer than a step (history is
+-- often hourly) stands for its whole window of `width` seconds.
 SELECT
     tenant, time_bucket(to_seconds($step), ts) AS ts,
-    offered(sum(busy_us), sum(arrived), sum("count")) / $step AS load
+    greatest($step, max(window_s)) AS width,
+    offered(sum(busy_us), sum(arrived), sum("count")) / greatest($step, max(window_s)) AS load
 FROM usage_spans($since, $days, $hours, $minutes, $until)
 WHERE
     tenant IN (SELECT unnest($tenants::VARCHAR[]))

@@ -158,3 +158,13 @@ def test_questions_before_any_data_have_empty_answers() -> None:
     assert usage.shares(empty.store, SHARD, **asked).is_empty()
     assert usage.utilisation(empty.store, **asked).is_empty()
     empty.store.close()
+
+
+def test_an_hourly_row_fills_its_hour_at_its_own_rate(platform: Usage) -> None:
+    early = -6 * HOUR
+    platform.put({"at": early, "window_s": 3600, "tenant": "globex", "busy_us": 3600 * 10**6})
+    platform.roll()
+    heat = usage.heatmap(platform.store, start=after(early), end=after(early + HOUR), limit=1)
+    (line,) = heat.values.tolist()
+    assert len(line) == 60
+    assert len(set(line)) == 1
