@@ -55,8 +55,8 @@ class Directory:
         self._held: tuple[int, pl.DataFrame] | None = None
 
     def table(self) -> pl.DataFrame:
-        """id, name, plan, isolation, resources (busiest first), noise, share, p95_s, error_ratio, requests_per_s,
-        cost, margin (decimal strings), cost_sort, state; one row a tenant."""
+        """id, name, plan, isolation, resources (busiest first), noise, share, p95_s, error_ratio,
+        requests_per_s, cost, margin (decimal strings), cost_sort, state; one row a tenant."""
         version = self._pulse.beat.data_version
         with self._making:
             if self._held is None or self._held[0] != version:
