@@ -26,7 +26,9 @@ from analyzer.api import (
 )
 from analyzer.api.auth import BearerAuth
 from analyzer.config import AnalyzerSettings
+from analyzer.cost.book import book
 from analyzer.cycle import Rooms
+from analyzer.density import held_densities
 from analyzer.ingest import Ingest
 from analyzer.jobs import Job, Timetable, cycle_job, wall_clock
 from analyzer.judgement import Bench, Judge
@@ -91,6 +93,10 @@ class Analyzer:
                 tell=lambda tx, report: tell_report(tx, report, now, self.links),
             )
 
+        def renew(now: datetime) -> None:
+            book(store, settings.money()).refresh(now)
+            held_densities(store).refresh(now)
+
         def retain(now: datetime) -> None:
             rollup.retain(store, now=now, settings=settings.retention)
             prune(store, settings.sending(), now=now)
@@ -99,6 +105,7 @@ class Analyzer:
             cycle_job(self.rooms, self.pulse, settings.cycle_s),
             Job("deliver", 1.0, self.sender.tick),
             Job("reports", 60.0, close),
+            Job("costs", 30.0, renew),
             Job("retain", 3600.0, retain),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),
         ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from analyzer.api import views
 from analyzer.cost.book import CostBook, book
@@ -16,11 +17,14 @@ from analyzer.cost.shown import shown, shown_amount
 from analyzer.cost.statement import Statement, TenantLine, sha256, to_json
 from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week, parse_week, week_of
-from analyzer.density import Density, densities
+from analyzer.density import OTHER, Density, held_densities
 from analyzer.reports.document import FORMATS, Document, document_of, ending, for_tenant
 from analyzer.reports.files import render
 from analyzer.store import Store
 from collector.model import Rejected, Rejection, TenantId
+
+_LINES = 200
+Limit = Annotated[int, Query(ge=1, le=100_000, description="Tenants with a line of their own.")]
 
 _ESTIMATED = timedelta(days=14)
 """How long ago a week without statement may have ended to be estimated all the same."""
@@ -34,10 +38,10 @@ def router(
 ) -> APIRouter:
     """`/costs`, `/reports`, `/reports/{week}` and `/density`. `directory` holds the files."""
     routes = APIRouter()
-    held = book(store, settings)
+    held, rooms = book(store, settings), held_densities(store)
 
     @routes.get("/costs")
-    def costs(week: str | None = None) -> views.CostPage:
+    def costs(week: str | None = None, limit: Limit = _LINES) -> views.CostPage:
         now = clock()
         chosen = parse_week(week, settings.zone) if week else week_of(now, settings.zone)
         with store.reader() as reader:
@@ -45,10 +49,10 @@ def router(
         weeks.add(week_of(now, settings.zone).id)
         known = held.closed(chosen.id)
         if known is not None:
-            return cost_page(known.statement, known.version, sorted(weeks, reverse=True))
+            return cost_page(known.statement, known.version, sorted(weeks, reverse=True), limit)
         if chosen.start > now:
             raise _unknown(chosen.id)
-        return cost_page(held.estimate(chosen, now), 0, sorted(weeks, reverse=True))
+        return cost_page(held.estimate(chosen, now), 0, sorted(weeks, reverse=True), limit)
 
     @routes.get("/reports")
     def reports() -> list[views.ReportView]:
@@ -63,7 +67,7 @@ def router(
 
     @routes.get("/density")
     def density() -> list[views.DensityRow]:
-        return [_density(row) for row in densities(store, now=clock())]
+        return [_density(row) for row in rooms.get(clock())]
 
     return routes
 
@@ -79,9 +83,11 @@ def _document(held: CostBook, week: Week, now: datetime, settings: CostSettings)
     return Document(estimate, 0, sha256(to_json(estimate)))
 
 
-def cost_page(exact: Statement, version: int, weeks: list[str]) -> views.CostPage:
+def cost_page(
+    exact: Statement, version: int, weeks: list[str], limit: int = _LINES
+) -> views.CostPage:
     """The statement as the API tells it, at the decimals of its currency; version 0 is an estimate
-    that nobody stored.
+    that nobody stored. Tenants after the dearest `limit` are one line, `__other__`.
     """
     s = shown(exact)
     return views.CostPage(
@@ -98,7 +104,7 @@ def cost_page(exact: Statement, version: int, weeks: list[str]) -> views.CostPag
         idle=s.money(s.idle),
         unattributed=s.money(s.unattributed),
         coverage=exact.coverage,
-        lines=[_line(s, *both) for both in zip(s.tenants, exact.tenants, strict=True)],
+        lines=_lines(s, exact, limit),
         resources=[
             views.ResourceCost(
                 resource=line.resource,
@@ -111,6 +117,37 @@ def cost_page(exact: Statement, version: int, weeks: list[str]) -> views.CostPag
             for line in s.resources
         ],
         weeks=weeks,
+    )
+
+
+def _lines(s: Statement, exact: Statement, limit: int) -> list[views.CostLine]:
+    pairs = zip(s.tenants[:limit], exact.tenants, strict=False)
+    lines = [_line(s, line, known) for line, known in pairs]
+    rest = s.tenants[limit:]
+    return [*lines, _rest(s, rest)] if rest else lines
+
+
+def _rest(s: Statement, lines: Sequence[TenantLine]) -> views.CostLine:
+    """All the others, so that the columns still add up; no change is told of a changing group."""
+    parts = [part for line in lines for part in line.parts]
+    margins = [line.margin for line in lines if line.margin is not None]
+    revenues = [line.revenue for line in lines if line.revenue is not None]
+    direct, idle, shared, total = (
+        sum(getattr(part, column) for part in parts)
+        for column in ("direct", "idle", "shared", "total")
+    )
+    return views.CostLine(
+        tenant=OTHER,
+        plan="",
+        direct=s.money(direct),
+        idle=s.money(idle),
+        shared=s.money(shared),
+        total=s.money(total),
+        revenue=s.money(sum(revenues)) if revenues else None,
+        margin=s.money(sum(margins)) if margins else None,
+        share=total / s.bill if s.bill else 0.0,
+        change=None,
+        names=len(lines),
     )
 
 

@@ -293,6 +293,7 @@ class CostLine(View):
     margin: str | None
     share: float
     change: float | None  # against the week before, as a ratio
+    names: int = 1  # tenants in this line: more than one under `__other__`
 
 
 class CostPage(View):
@@ -309,7 +310,7 @@ class CostPage(View):
     idle: str
     unattributed: str
     coverage: float | None
-    lines: list[CostLine]
+    lines: list[CostLine]  # dearest first, those after `limit` summed under `__other__`
     resources: list[ResourceCost]
     weeks: list[str]
 

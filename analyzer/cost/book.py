@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from analyzer.cost.engine import make_statement
+from analyzer.cost.held import Held
 from analyzer.cost.ledger import Stored, cost_before, stored
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown
@@ -19,6 +19,7 @@ from analyzer.store import Store
 _HOLD = timedelta(seconds=10)
 _HOLD_A_TENANT = timedelta(milliseconds=20)
 _KEPT = 8
+_ESTIMATES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,11 @@ class TenantCost:
 @dataclass(frozen=True, slots=True)
 class _Estimate:
     statement: Statement
-    until: datetime
     costs: Mapping[str, TenantCost]
 
-    def fresh(self, now: datetime) -> bool:
-        """An estimate is held the longer the more it costs to make: 210 s at 10,000 tenants."""
-        hold = _HOLD + len(self.statement.tenants) * _HOLD_A_TENANT
-        return self.until <= now < self.until + hold
+    def hold(self) -> timedelta:
+        """The longer the more it costs to make: 210 s at 10,000 tenants."""
+        return _HOLD + len(self.statement.tenants) * _HOLD_A_TENANT
 
 
 class CostBook:
@@ -49,8 +48,7 @@ class CostBook:
     def __init__(self, store: Store, settings: CostSettings) -> None:
         self._store = store
         self._settings = settings
-        self._making = threading.Lock()
-        self._estimates: dict[str, _Estimate] = {}
+        self._estimates: dict[str, Held[_Estimate]] = {}
         self._closed: dict[tuple[str, int], Stored] = {}
 
     def closed(self, week: str) -> Stored | None:
@@ -68,29 +66,31 @@ class CostBook:
 
     def estimate(self, week: Week, now: datetime) -> Statement:
         """A week without statement, as far as it has come."""
-        return self._estimate(week, now).statement
+        return self._held(week).get(now).statement
 
     def so_far(self, now: datetime) -> Mapping[str, TenantCost]:
         """Cost of each tenant in the running week."""
         if not self._settings.prices:
             return {}
-        return self._estimate(week_of(now, self._settings.zone), now).costs
+        return self._held(week_of(now, self._settings.zone)).get(now).costs
 
-    def _estimate(self, week: Week, now: datetime) -> _Estimate:
+    def refresh(self, now: datetime) -> None:
+        """Make ready what people ask for: the running week and the one before."""
+        if not self._settings.prices:
+            return
+        week = week_of(now, self._settings.zone)
+        self._held(week).refresh(now)
+        before = self.closed(week.previous().id)
+        if before is not None:
+            shown(before.statement)
+
+    def _held(self, week: Week) -> Held[_Estimate]:
         held = self._estimates.get(week.id)
-        if held is not None and held.fresh(now):
-            return held
-        if not self._making.acquire(blocking=held is None):
-            assert held is not None
-            return held  # somebody is making a newer one: this one will do meanwhile
-        try:
-            held = self._estimates.get(week.id)
-            if held is None or not held.fresh(now):
-                held = self._make(week, now)
-                self._estimates = {week.id: held, **dict(list(self._estimates.items())[:1])}
-            return held
-        finally:
-            self._making.release()
+        if held is None:
+            held = Held(lambda now: self._make(week, now), _Estimate.hold)
+            others = list(self._estimates.items())[: _ESTIMATES - 1]
+            self._estimates = {week.id: held, **dict(others)}
+        return held
 
     def _make(self, week: Week, now: datetime) -> _Estimate:
         with self._store.reader() as reader:
@@ -102,7 +102,7 @@ class CostBook:
                 status="estimate",
                 before=cost_before(reader, week, self._settings),
             )
-        return _Estimate(statement, now, _costs(shown(statement)))
+        return _Estimate(statement, _costs(shown(statement)))
 
 
 @lru_cache(maxsize=4)

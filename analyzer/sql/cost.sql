@@ -4,15 +4,15 @@
 -- Per resource and tenant: demand = max(reserved, used) an hour, in microseconds of the resource.
 -- An hour with more demand than capacity is scaled down to it: nobody pays for seconds that the
 -- resource did not have. A tenant with a database of its own, or a contracted floor, reserves it.
-WITH measured AS (
+-- Only hours with more demand than capacity are looked at tenant by tenant; all others are summed.
+WITH measured AS NOT MATERIALIZED (
     SELECT
         resource, coalesce(nullif(tenant, ''), $unknown) AS tenant, ts,
-        greatest(sum(busy_us), 0) AS busy,
-        greatest(sum("count"), 0) AS operations,
-        greatest(sum(volume), 0) AS volume
+        greatest(coalesce(busy_us, 0), 0) AS busy,
+        greatest(coalesce("count", 0), 0) AS operations,
+        greatest(coalesce(volume, 0), 0) AS volume
     FROM usage_1h
     WHERE ts >= $start AND ts < $end
-    GROUP BY ALL
 ), hours AS (
     SELECT unnest(generate_series(date_trunc('hour', $start), $end, INTERVAL 1 HOUR)) AS ts
 ), capacities AS (
@@ -35,29 +35,56 @@ WITH measured AS (
         ON h.ts >= coalesce(p.from_ts, h.ts) AND (p.to_ts IS NULL OR h.ts < p.to_ts)
     WHERE (p.isolation = 'database' OR t."floor" > 0) AND h.ts >= $start AND h.ts < $end
     GROUP BY ALL
-), hourly AS (
-    SELECT
-        resource, tenant, ts, busy, operations, volume,
-        greatest(coalesce(busy, 0), coalesce(reserved, 0))::HUGEINT AS demand
+), used_of_promised AS (
+    SELECT resource, tenant, ts, sum(busy) AS busy
     FROM measured
-    FULL JOIN promised USING (resource, tenant, ts)
-), totals AS (
-    SELECT resource, ts, sum(demand) AS whole FROM hourly GROUP BY ALL
+    SEMI JOIN promised USING (resource, tenant)
+    GROUP BY ALL
+), unused AS (
+    SELECT p.resource, p.tenant, p.ts, greatest(p.reserved - coalesce(u.busy, 0), 0) AS busy
+    FROM promised AS p
+    LEFT JOIN used_of_promised AS u USING (resource, tenant, ts)
+), loads AS (
+    SELECT resource, ts, sum(busy) AS busy FROM measured GROUP BY ALL
+    UNION ALL
+    SELECT resource, ts, busy FROM unused
+), full_hours AS (
+    SELECT l.resource, l.ts, sum(l.busy) AS whole, any_value(c.microseconds) AS capacity
+    FROM loads AS l
+    INNER JOIN capacities AS c USING (resource)
+    GROUP BY ALL
+    HAVING sum(l.busy) > any_value(c.microseconds)
+), crowded AS (
+    SELECT resource, tenant, ts, sum(busy) AS busy
+    FROM (
+        SELECT resource, tenant, ts, busy FROM measured SEMI JOIN full_hours USING (resource, ts)
+        UNION ALL
+        SELECT resource, tenant, ts, busy FROM unused SEMI JOIN full_hours USING (resource, ts)
+    )
+    GROUP BY ALL
+), parts AS (
+    SELECT
+        m.resource, m.tenant, sum(CASE WHEN f.ts IS NULL THEN m.busy ELSE 0 END) AS demand,
+        sum(m.busy) AS busy, sum(m.operations) AS operations, sum(m.volume) AS volume
+    FROM measured AS m
+    LEFT JOIN full_hours AS f USING (resource, ts)
+    GROUP BY m.resource, m.tenant
+    UNION ALL
+    SELECT resource, tenant, busy, 0, 0, 0 FROM unused ANTI JOIN full_hours USING (resource, ts)
+    UNION ALL
+    SELECT resource, tenant, c.busy * f.capacity // f.whole, 0, 0, 0
+    FROM crowded AS c
+    INNER JOIN full_hours AS f USING (resource, ts)
 )
 SELECT
-    h.resource, h.tenant,
-    sum(CASE
-        WHEN c.microseconds IS NULL OR t.whole <= c.microseconds THEN h.demand
-        ELSE h.demand * c.microseconds // t.whole
-    END)::DECIMAL(38, 0) AS demand,
-    coalesce(sum(h.busy), 0)::DECIMAL(38, 0) AS busy,
-    coalesce(sum(h.operations), 0)::DECIMAL(38, 0) AS "count",
-    coalesce(sum(h.volume), 0)::DECIMAL(38, 0) AS volume
-FROM hourly AS h
-INNER JOIN totals AS t ON t.resource = h.resource AND t.ts = h.ts
-LEFT JOIN capacities AS c ON c.resource = h.resource
-GROUP BY h.resource, h.tenant
-ORDER BY h.resource, h.tenant;
+    resource, tenant,
+    sum(demand)::DECIMAL(38, 0) AS demand,
+    sum(busy)::DECIMAL(38, 0) AS busy,
+    sum(operations)::DECIMAL(38, 0) AS "count",
+    sum(volume)::DECIMAL(38, 0) AS volume
+FROM parts
+GROUP BY resource, tenant
+ORDER BY resource, tenant;
 
 -- name: cost_resources
 SELECT id, max(kind) AS kind, max(capacity) AS capacity FROM resources GROUP BY id;

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -10,10 +11,11 @@ import pytest
 from fastapi import FastAPI
 
 from analyzer.api import views
-from analyzer.api.money import router
+from analyzer.api.money import cost_page, router
 from analyzer.api.problems import install
-from analyzer.cost.book import costs_so_far
+from analyzer.cost.book import CostBook, book, costs_so_far
 from analyzer.cost.settings import CostSettings, Plan, Price
+from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine
 from analyzer.reports import close_weeks
 from analyzer.store import Store
 from tests.analyzer.cost import house
@@ -132,3 +134,36 @@ def test_costs_so_far_are_those_of_the_cost_page(client, store):
 
 def test_without_prices_nobody_has_a_cost(store):
     assert costs_so_far(store, NOW, CostSettings()) == {}
+
+
+def test_lines_after_the_limit_are_one_line_and_the_page_still_adds_up():
+    parts = (Part("db", 12_345, 5_550, 1),)
+    tenants = tuple(TenantLine(f"t{n}", "", "", parts, 99_999 if n % 2 else None) for n in range(7))
+    paid = sum(t.total for t in tenants)
+    line = ResourceLine("db", "", paid, paid, 0, 0, None)
+    exact = Statement("2026-W47", MONDAY, WEEK.end, 168, 168, "final", 4, TERMS, tenants, (line,))
+    page, whole = cost_page(exact, 1, [], 3), cost_page(exact, 1, [])
+    assert [(line.tenant, line.names) for line in page.lines] == [
+        ("t0", 1), ("t1", 1), ("t2", 1), ("__other__", 4),
+    ]  # fmt: skip
+    assert len(whole.lines) == 7
+    for column in ("direct", "idle", "shared", "total", "revenue", "margin"):
+        sums = [
+            sum(Decimal(getattr(line, column) or 0) for line in shown_page.lines)
+            for shown_page in (page, whole)
+        ]
+        assert sums[0] == sums[1]
+    assert sum(Decimal(line.total) for line in page.lines) == Decimal(page.allocated)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "100001"])
+def test_a_limit_out_of_range_is_a_problem(client, limit):
+    assert client.get(f"/costs?limit={limit}").status_code in (400, 422)
+
+
+def test_what_was_renewed_ahead_is_what_a_reader_gets(store):
+    kept = book(store, TERMS)
+    kept.refresh(NOW)
+    week = WEEK.next()
+    assert kept.estimate(week, NOW) is kept.estimate(week, NOW + timedelta(seconds=5))
+    CostBook(store, CostSettings()).refresh(NOW)
