@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyzer.explain import sentence
 from analyzer.model import DecisionState, Harm, Incident, IncidentState, Kind, Signal
 from analyzer.notify.channels import CHANNELS, render
 from analyzer.notify.channels.message import MAX_BODY, Addressee
@@ -237,3 +238,9 @@ def test_no_names_or_numbers_break_a_body(victims, caveats, numbers, style):
     assert message is not None
     assert len(message.body) <= MAX_BODY
     json.loads(message.body.decode("utf-8"), parse_constant=pytest.fail)
+
+
+def test_page_command_line_api_and_webhook_say_the_same_words():
+    said = sentence(incident())
+    assert about(incident()) == f"{said}."
+    assert about(incident(state=IncidentState.RESOLVED)) == f"{said}. Over."
