@@ -20,6 +20,12 @@ from analyzer.notify.settings import NotifySettings
 from analyzer.store import Store, Transaction
 from collector.model import Rejected, Rejection
 
+LATE_WAITS = timedelta(seconds=60)
+"""How long chat and pagers wait with news of a downtime: its end may be caught up in a moment."""
+
+FURTHEST = timedelta(minutes=70)
+"""Nothing is ever planned further ahead: a `Retry-After` counts for an hour at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -92,7 +98,14 @@ def claim(
         channel = CHANNELS.get(endpoint.format)
         if channel is not None and channel.supersedes:
             tx.execute("notify_supersede", endpoint=endpoint.id)
-        rows = tx.rows("notify_claimable", endpoint=endpoint.id, now=stored(now), limit=limit)
+        patience = LATE_WAITS if channel is not None and channel.supersedes else timedelta(0)
+        rows = tx.rows(
+            "notify_claimable",
+            endpoint=endpoint.id,
+            now=stored(now),
+            patience=stored(now - patience),
+            limit=limit,
+        )
         claims = [each for row in rows if (each := _claimed(tx, row, now + lease)) is not None]
         ids = [taken.delivery for taken in claims]
         if ids:
@@ -109,6 +122,15 @@ def _claimed(tx: Transaction, row: tuple[Any, ...], until: datetime) -> Claim | 
         tx.execute("notify_bury", id=delivery, error=cut(f"the event is unreadable: {broken}"))
         return None
     return Claim(delivery, attempt + 1, aware(queued_at), replayed, event, until)
+
+
+def replan(store: Store, *, now: datetime, jumped: bool) -> None:
+    """Make due what a clock ahead of `now` had planned; `jumped`: it was set back just now."""
+    furthest = stored(now + FURTHEST)
+    longest = stored(now) if jumped else furthest
+    with store.transaction() as tx:
+        tx.execute("notify_replan", now=stored(now), longest=longest, furthest=furthest)
+        tx.execute("notify_release", longest=longest)
 
 
 def replay(store: Store, delivery: str, *, now: datetime) -> None:

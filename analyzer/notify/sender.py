@@ -21,12 +21,15 @@ from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint
 from analyzer.notify.feed import EVERY, fed, feed
-from analyzer.notify.outbox import Claim, claim
+from analyzer.notify.outbox import Claim, claim, replan
 from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import Sent, Settled, Tried, settle
 from analyzer.notify.signature import signed_headers
 from analyzer.notify.transport import Transport
 from analyzer.store import Store
+
+_SLACK = timedelta(seconds=2)
+"""How far a clock may be slewed back without being called set back."""
 
 Random = Callable[[], float]
 Clock = Callable[[], datetime]
@@ -97,20 +100,29 @@ class Sender:
         self._closing = threading.Event()
         self._feeds: dict[str, Future[int]] = {}
         self._fed_at = datetime.min.replace(tzinfo=UTC)
+        self._ticked_at: datetime | None = None
 
     def tick(self, now: datetime) -> Delivered:
         """Start what is due; returns what has finished since the last tick."""
         done = self._collect()
         clock = _running(now)
+        self._mind_the_clock(now)
         for (key,) in self._store.rows("notify_due_endpoints", now=stored(now)):
             if key not in self._busy:
                 self._busy[key] = self._workers.submit(self._drain, key, clock)
         self._repeat(now)
         return done
 
+    def _mind_the_clock(self, now: datetime) -> None:
+        """At the start, and when the clock was set back, nothing may wait for times undone."""
+        jumped = self._ticked_at is not None and now < self._ticked_at - _SLACK
+        if jumped or self._ticked_at is None:
+            replan(self._store, now=now, jumped=jumped)
+        self._ticked_at = now
+
     def _repeat(self, now: datetime) -> None:
         """Alertmanagers are told once a minute what they must not forget."""
-        if now - self._fed_at < EVERY:
+        if timedelta(0) <= now - self._fed_at < EVERY:
             return
         self._fed_at = now
         for to in fed(self._store):

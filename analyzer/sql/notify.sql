@@ -57,8 +57,21 @@ FROM waiting w JOIN events e ON e.id = w.event
 WHERE w.place = 1
     AND ((w.state = 'pending' AND w.next_at <= $now)
         OR (w.state = 'in_flight' AND w.lease_until <= $now))
+    -- Late news of harm waits for $patience: what ended meanwhile wakes nobody.
+    AND NOT (e.type LIKE 'incident.%' AND e.type <> 'incident.resolved'
+        AND e.created_at > e.ts + INTERVAL 5 MINUTE
+        AND e.created_at > $patience AND e.created_at <= $now)
 ORDER BY w.queued_at, w.seq
 LIMIT $limit
+
+-- name: notify_replan
+-- The clock was set back: what is planned beyond $longest, or was never tried, is due now.
+UPDATE deliveries SET next_at = least(next_at, $now), lease_until = least(lease_until, $now)
+WHERE (state = 'pending' AND next_at > $now AND (attempt = 0 OR next_at > $longest))
+    OR (state = 'in_flight' AND lease_until > $furthest)
+
+-- name: notify_release
+UPDATE endpoints SET hold_until = NULL WHERE hold_until > $longest
 
 -- name: notify_claim
 UPDATE deliveries SET state = 'in_flight', attempt = attempt + 1, lease_until = $lease_until
@@ -74,11 +87,13 @@ UPDATE deliveries SET state = b.state, attempt = b.attempt, next_at = b.next_at,
 FROM batch b WHERE deliveries.id = b.id
 
 -- name: notify_supersede
--- Chat and pagers: what an already queued resolution makes stale is not sent any more.
+-- Chat and pagers: what an already queued resolution makes stale is not sent any more. Stale is
+-- what was tried in vain, or was late news (of a downtime caught up) when it was written.
 UPDATE deliveries SET state = 'superseded', lease_until = NULL
-WHERE endpoint = $endpoint AND state = 'pending' AND attempt > 0 AND event IN (
+WHERE endpoint = $endpoint AND state = 'pending' AND event IN (
     SELECT e.id FROM events e
-    WHERE e.type LIKE 'incident.%' AND e.type <> 'incident.resolved' AND EXISTS (
+    WHERE e.type LIKE 'incident.%' AND e.type <> 'incident.resolved'
+        AND (deliveries.attempt > 0 OR e.created_at > e.ts + INTERVAL 5 MINUTE) AND EXISTS (
         SELECT 1 FROM deliveries later JOIN events done ON done.id = later.event
         WHERE later.endpoint = $endpoint AND later.lane = e.lane AND later.seq > e.seq
             AND later.state = 'pending' AND done.type = 'incident.resolved'

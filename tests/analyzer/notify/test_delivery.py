@@ -272,6 +272,48 @@ def test_chat_hears_one_late_message_instead_of_two(store):
         assert len(hook.taken) == 1
 
 
+def test_what_a_caught_up_downtime_holds_and_is_over_wakes_nobody(store):
+    with receiver() as pager:
+        settings = listening(store, EndpointSettings("chat", pager.url, "slack"))
+        write(store, opened(), now=at(45))
+        assert deliver(store, settings, at(45.1)).delivered == 0
+        write(store, resolved(), now=at(45.2))
+        deliver(store, settings, at(45.3))
+        assert states(store) == ["superseded", "delivered"]
+
+
+def test_what_a_caught_up_downtime_holds_and_lasts_is_told(store):
+    with receiver() as chat, receiver() as hook:
+        settings = listening(store, EndpointSettings("chat", chat.url, "slack"), hook)
+        write(store, opened(), now=at(45))
+        deliver(store, settings, at(45))
+        assert (len(chat.taken), len(hook.taken)) == (0, 1)
+        deliver(store, settings, at(46.1))
+        assert (len(chat.taken), len(hook.taken)) == (1, 1)
+
+
+def test_a_clock_set_back_holds_back_no_page(store):
+    with receiver([500]) as hook:
+        settings = listening(store, hook)
+        sender = Sender(store, settings, HttpTransport(settings), chance=lambda: 0.5)
+        tomorrow = 24 * 60
+        write(store, opened(minute=tomorrow), now=at(tomorrow))
+        sender.tick(at(tomorrow))
+        sender.wait()
+        write(store, opened("INC-2", tomorrow), now=at(tomorrow))
+        sender.tick(at(1))
+        sender.wait()
+        sender.close()
+        assert states(store) == ["delivered", "delivered"]
+
+
+def test_what_was_planned_by_a_clock_ahead_is_sent_after_a_restart(store):
+    with receiver() as hook:
+        settings = listening(store, hook)
+        write(store, opened(), now=at(24 * 60))
+        assert deliver(store, settings, at(1)).delivered == 1
+
+
 def test_pending_and_withdrawn_incidents_are_never_sent(store):
     with receiver() as hook:
         settings = listening(store, hook)
