@@ -78,6 +78,7 @@ class Collector:
 
     def close(self) -> None:
         """Seal the spool and let go of it."""
+        self.intake.close()
         self.spool.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -67,7 +67,7 @@ class LimitSettings:
     past_s: float = 14 * 86_400
     future_s: float = 600
     body_bytes: int = 16 * MIB
-    decoded_bytes: int = 64 * MIB
+    decoded_bytes: int = 32 * MIB  # about twice as much is held while it is read
     series_per_request: int = 100_000
     rows_per_request: int = 100_000
     tenants: tuple[TenantLimits, ...] = ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +19,13 @@ from collector.config import CollectorSettings
 from collector.metrics import CollectorMetrics
 from collector.model import (
     Frame,
+    Rejected,
     Rejection,
     Samples,
     TenantId,
     UsageRows,
 )
-from collector.series import IGNORED, NO_SERIES, REFUSED, SeriesBook
+from collector.series import IGNORED, NO_SERIES, REFUSED, LearntEnough, SeriesBook
 from collector.spool import Spool
 from collector.tenancy import Resolver
 
@@ -69,10 +72,15 @@ class Accepted:
 
 
 Decode = Callable[[SeriesBook], Readings]
+Answer = TypeVar("Answer")
 
 
 class Intake:
-    """Takes samples and rows of every receiver. One event loop owns it."""
+    """Takes samples and rows of every receiver.
+
+    Bodies are read on one thread of its own, which alone touches the series and the budgets: the
+    event loop goes on answering and receiving while a large body is read.
+    """
 
     def __init__(
         self, settings: CollectorSettings, spool: Spool, metrics: CollectorMetrics
@@ -86,6 +94,11 @@ class Intake:
         self._generation = ""
         self._book = self._new_book()
         self._swept_s = 0.0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._thread.shutdown(wait=False)
 
     @property
     def known_series(self) -> int:
@@ -97,13 +110,32 @@ class Intake:
 
         Raises Rejected when the body as a whole cannot be read, or the spool cannot take it.
         """
+        done, accepted = await self.aside(lambda: self._take(decode, now_ms))
+        await asyncio.wrap_future(done)
+        return self._counted(accepted)
+
+    async def aside(self, work: Callable[[], Answer]) -> Answer:
+        """What `work` returns, run on the intake's thread.
+
+        Raises Rejected at once while the spool takes nothing: reading the body would be in vain,
+        and what its tenants may send must not be charged for it.
+        """
+        self._spool.check()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _take(self, decode: Decode, now_ms: int) -> tuple[Future[None], Accepted]:
         book = self._current_book(now_ms / 1000)
-        frames, accepted = self._admit(book, decode(book), now_ms)
+        book.begin_body()
+        try:
+            readings = decode(book)
+        except LearntEnough as enough:
+            detail = "more new series than one body may bring: they are noted, send it again"
+            raise Rejected(Rejection.UNAVAILABLE, detail, retry_after_s=1) from enough
+        frames, accepted = self._admit(book, readings, now_ms)
         # Series stay "fresh" until a spool took them: a later request carries them then.
         done = self._spool.enqueue([*book.fresh, *frames], generation=self._generation)
         book.fresh = []
-        await asyncio.wrap_future(done)
-        return self._counted(accepted)
+        return done, accepted
 
     async def rows(
         self,
@@ -114,7 +146,7 @@ class Intake:
         now_ms: int,
     ) -> Accepted:
         """Append usage rows whose tenants are resolved, as far as the tenants' rates allow."""
-        keep, shed = self._within_rate(table, now_ms / 1000)
+        keep, shed = await self.aside(lambda: self._within_rate(table, now_ms / 1000))
         kept = table if keep.all() else table.filter(pa.array(keep))
         if kept.num_rows:
             await self._spool.append([UsageRows(kept, batch_id)])
@@ -136,13 +168,16 @@ class Intake:
         if self._generation != self._spool.generation:
             self._generation = self._spool.generation
             self._book = self._new_book()
+        self._sweep(now_s)
+        return self._book
+
+    def _sweep(self, now_s: float) -> None:
         if now_s - self._swept_s > SWEEP_S:
             self._swept_s = now_s
             self._book.sweep(now_s=now_s)
             self._budgets.forget_idle(now_s=now_s)
             if self._book.declared > GENERATION_SERIES:
                 self._spool.restart_generation()
-        return self._book
 
     def _admit(
         self, book: SeriesBook, readings: Readings, now_ms: int
@@ -182,16 +217,17 @@ class Intake:
     def _within_rate(
         self, table: pa.Table, now_s: float
     ) -> tuple[npt.NDArray[np.bool_], list[Refused]]:
+        self._sweep(now_s)
         keep = np.ones(table.num_rows, np.bool_)
         refused = []
         coded = pc.dictionary_encode(table["tenant"].combine_chunks())
         codes = coded.indices.to_numpy(zero_copy_only=False)
-        for index, name in enumerate(coded.dictionary.to_pylist()):
-            rows = np.flatnonzero(codes == index)
-            taken = self._budgets.take(name, len(rows), now_s=now_s)
-            if taken < len(rows):
-                keep[rows[taken:]] = False
-                refused.append(_over_rate(name, len(rows) - taken))
+        names = coded.dictionary.to_pylist()
+        for index, sent in enumerate(np.bincount(codes, minlength=len(names)).tolist()):
+            taken = self._budgets.take(names[index], sent, now_s=now_s)
+            if taken < sent:
+                keep[np.flatnonzero(codes == index)[taken:]] = False
+                refused.append(_over_rate(names[index], sent - taken))
         return keep, refused
 
 

@@ -41,8 +41,23 @@ NO_SERIES = -1
 REPEATED = "\0"
 """Under this name a decoder reports a label that occurs twice."""
 
+MOST_NEW = 10_000
+MOST_NEW_BYTES = 16_000_000
+"""Series, and bytes of their labels, that one body may bring: learning takes a second then."""
+
+LONG_KEY = 1024
+
 IGNORED, REFUSED = 1, 2
 """States of a slot that takes no samples: no meter of ours, or refused with a reason."""
+
+
+class LearntEnough(Exception):
+    """The body brings more new series than may be learnt at once; those before are known now."""
+
+
+def short_key(key: bytes) -> bytes:
+    """The key itself, or its digest where the book should not keep so many bytes."""
+    return key if len(key) <= LONG_KEY else hashlib.blake2b(key, digest_size=32).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +97,7 @@ def _doubled(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
 
 
 class SeriesBook:
-    """The series of one spool generation. Not thread safe: one event loop owns it."""
+    """The series of one spool generation. Not thread safe: one thread owns it."""
 
     def __init__(
         self, catalog: Catalog, resolver: Resolver, limits: LimitSettings, budgets: Budgets
@@ -97,6 +112,7 @@ class SeriesBook:
         self._refusals: dict[int, Rejected] = {}
         self._shared: dict[Rejection | None, int] = {}
         self._dead = 0
+        self._new = self._new_bytes = 0
         self._sids: dict[str, int] = {}
         self._tenants: dict[TenantId, int] = {}
         self.columns = _Columns()
@@ -119,8 +135,20 @@ class SeriesBook:
         """Why a slot in state REFUSED takes no samples."""
         return self._refusals[slot]
 
+    def begin_body(self) -> None:
+        """Another body may bring new series."""
+        self._new = self._new_bytes = 0
+
     def learn(self, origin: Origin, key: bytes, labels: Labels, *, now_s: float) -> int:
-        """The slot of a series not seen before; its `Series` frames are added to `fresh`."""
+        """The slot of a series not seen before; its `Series` frames are added to `fresh`.
+
+        Raises LearntEnough when the body brought too many; where they could not be remembered
+        either, they share one refusal.
+        """
+        self._new += 1
+        self._new_bytes += sum(map(len, labels)) + sum(map(len, labels.values()))
+        if self._new > MOST_NEW or self._new_bytes > MOST_NEW_BYTES:
+            return self._too_many_new(origin, key, now_s)
         try:
             series, tenant, scale = self._resolve(
                 origin, {**labels, **dict(origin.labels)}, now_s=now_s
@@ -137,16 +165,26 @@ class SeriesBook:
         self.columns.scale[slot] = scale
         return slot
 
+    def _too_many_new(self, origin: Origin, key: bytes, now_s: float) -> int:
+        if not self._no_room_for_dead():
+            raise LearntEnough
+        refusal = Rejected(Rejection.TENANT_SERIES, "too many new series in a body: split it")
+        return self._dead_slot(origin, key, refusal, now_s)
+
+    def _no_room_for_dead(self) -> bool:
+        return self._dead >= self._limits.series_total // 2
+
     def sweep(self, *, now_s: float) -> None:
         """Forget idle series, and refusals: what was over a limit may fit by now."""
-        idle = self.columns.seen_s < now_s - self._limits.series_idle_s
-        for slot in np.flatnonzero(idle | (self.columns.state == REFUSED)).tolist():
-            if slot < len(self._keys) and self._keys[slot] is not None:
+        used = slice(len(self._keys))
+        idle = self.columns.seen_s[used] < now_s - self._limits.series_idle_s
+        for slot in np.flatnonzero(idle | (self.columns.state[used] == REFUSED)).tolist():
+            if self._keys[slot] is not None:
                 self._forget(slot)
 
     def _dead_slot(self, origin: Origin, key: bytes, refusal: Rejected | None, now_s: float) -> int:
         """A slot that takes no samples. Too many of them share one, or they would fill the book."""
-        if self._dead < self._limits.series_total // 2:
+        if not self._no_room_for_dead():
             slot = self._new_slot(origin, key, now_s)
             self._dead += 1
         else:
@@ -214,7 +252,7 @@ class SeriesBook:
             return [], UNKNOWN_TENANT, 1.0
         tenant = self._resolver.tenant_of(labels, origin.claim)
         series = [self._series(origin, feed, tenant, labels) for feed in feeds]
-        if len(self) >= self._limits.series_total:
+        if len(self) - self._dead >= self._limits.series_total:
             raise Rejected(Rejection.TENANT_SERIES, "the collector holds as many series as it may")
         self._budgets.open_series(tenant, now_s=now_s)
         bucket = feeds[0].column is Column.LATENCY_BUCKET  # there the unit is that of the bound

@@ -80,6 +80,13 @@ class Spool:
         """Whether an append has a chance now."""
         return self._refusal() is None
 
+    def check(self) -> None:
+        """Raises Rejected when an append would be refused now."""
+        with self._wake:
+            refusal = self._refusal()
+        if refusal is not None:
+            raise refusal
+
     async def append(self, frames: Sequence[Frame], *, generation: str | None = None) -> None:
         """Return once the frames are on disk.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 import cramjam
 
 from collector.decode.protobuf import malformed, varint
 from collector.model import Rejected, Rejection
+
+_PIECE = 1 << 20
 
 
 def unsnap(body: bytes, limit: int) -> bytes:
@@ -35,16 +38,26 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
             f"Content-Encoding {encoding!r} is not read here: use gzip, deflate or none",
             field="Content-Encoding",
         )
-    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its header
     try:
-        data = stream.decompress(body, limit)
+        total = 0
+        for piece in _pieces(body):  # counted first: a bomb then costs no memory
+            total += len(piece)
+            if total > limit:
+                raise too_large(limit)
+        return b"".join(_pieces(body))
     except zlib.error as error:
         raise malformed(f"{encoding}: {error}") from error
-    if stream.unconsumed_tail:
-        raise too_large(limit)
-    if not stream.eof:
-        raise malformed(f"{encoding}: the body ends too early")
-    return data
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """The unpacked body. Raises zlib.error, also when it ends too early."""
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its header
+    while not stream.eof:
+        piece = stream.decompress(body, _PIECE)
+        if not piece and not stream.eof:
+            raise zlib.error("the body ends too early")
+        yield piece
+        body = stream.unconsumed_tail
 
 
 def too_large(limit: int) -> Rejected:

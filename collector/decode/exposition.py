@@ -14,7 +14,7 @@ import numpy as np
 
 from collector.intake import Readings, Refused
 from collector.model import Rejected, Rejection
-from collector.series import REPEATED, Origin, SeriesBook
+from collector.series import REPEATED, Origin, SeriesBook, short_key
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r'\s*(?P<quoted>")?(?P<name>(?(quoted)(?:[^"\\]|\\.)*"|[^\s="{},]+))\s*')
@@ -78,10 +78,10 @@ class _Page:
         if not 1 <= len(rest) <= 2 or not key:
             raise ValueError("expected name{labels} value [timestamp]")
         value, ts_ms = _number(rest[0]), self._time(rest)
-        slot = self._known.get(key)
+        slot = self._known.get(short_key(key))
         if slot is None:
             labels = labels_of(key.decode())
-            slot = self._book.learn(self._origin, key, labels, now_s=self._now_ms / 1000)
+            slot = self._book.learn(self._origin, short_key(key), labels, now_s=self._now_ms / 1000)
         self._slots.append(slot)
         self._ts_ms.append(ts_ms)
         self._values.append(value)

@@ -17,16 +17,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from collector.admission import STALE_BITS
+from collector.admission import STALE_BITS, check_labels
+from collector.config import LimitSettings
+from collector.decode.protobuf import MOST_BAD
 from collector.intake import Readings, Refused
 from collector.model import LATENCY_BOUNDS, MeterKind, Rejected, Rejection
-from collector.series import Labels, Origin, SeriesBook
+from collector.series import Labels, Origin, SeriesBook, short_key
 from collector.tenancy import Claim
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 _UNITS = {"s": "seconds", "ms": "milliseconds", "By": "bytes"}
 _STALE = float(np.array([STALE_BITS], np.uint64).view(np.float64)[0])
 MAX_BUCKETS = 1024
+MAX_SAMPLES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,19 @@ def exponential(
 
 
 def read(
-    points: Iterable[Point], book: SeriesBook, claim: Claim, keep: frozenset[str], *, now_s: float
+    points: Iterable[Point],
+    book: SeriesBook,
+    claim: Claim,
+    keep: frozenset[str],
+    limits: LimitSettings,
+    *,
+    now_s: float,
 ) -> Readings:
     """Points → arrays. `keep` names the resource attributes that become labels.
 
     All other resource attributes are told apart by one label with their hash.
     """
-    sink = _Sink(book, claim, keep, now_s)
+    sink = _Sink(book, claim, keep, limits, now_s)
     for point in points:
         try:
             sink.add(point)
@@ -101,9 +110,21 @@ def read(
 
 
 class _Sink:
-    def __init__(self, book: SeriesBook, claim: Claim, keep: frozenset[str], now_s: float) -> None:
+    def __init__(
+        self,
+        book: SeriesBook,
+        claim: Claim,
+        keep: frozenset[str],
+        limits: LimitSettings,
+        now_s: float,
+    ) -> None:
         self._book = book
         self._keep = keep
+        self._limits = limits
+        self._resource: Labels | None = None
+        self._resource_labels: dict[str, str] = {}
+        self._base = b""
+        self._bad = 0
         self._now_s = now_s
         kinds = (MeterKind.CUMULATIVE, MeterKind.DELTA)
         self._origins = {kind: Origin(f"otlp_{kind}", claim, (), kind) for kind in kinds}
@@ -117,7 +138,13 @@ class _Sink:
         """Take a point; a histogram becomes several samples."""
         if point.metric.kind is None:
             raise _invalid("temporality must be delta (1) or cumulative (2)")
+        if not point.ts_ms:
+            raise _invalid("timeUnixNano is missing")
+        if len(self._slots) > MAX_SAMPLES:
+            raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {MAX_SAMPLES} samples: split it")
         labels = self._labels(point)
+        check_labels(labels, self._limits)
+        self._base = _key(labels)
         if point.value is not None:
             self._sample(point, prometheus_name(point.metric), labels, point.value)
             return
@@ -141,11 +168,10 @@ class _Sink:
     def _sample(self, point: Point, name: str, labels: Labels, value: float) -> None:
         kind = point.metric.kind
         origin = self._origins[kind if kind is MeterKind.DELTA else MeterKind.CUMULATIVE]
-        every = {**labels, "__name__": name}
-        key = "\xff".join(f"{k}\xfe{v}" for k, v in sorted(every.items()))
-        raw = key.encode("utf-8", "surrogatepass")
+        raw = b"%b\xff%b\xff%b" % (self._base, name.encode(), labels.get("le", "").encode())
         slot = self._book.table(origin).get(raw)
         if slot is None:
+            every = {**labels, "__name__": name}
             slot = self._book.learn(origin, raw, every, now_s=self._now_s)
         self._slots.append(slot)
         self._ts_ms.append(point.ts_ms)
@@ -153,15 +179,26 @@ class _Sink:
         self._values.append(_STALE if point.stale else value)
 
     def _labels(self, point: Point) -> dict[str, str]:
-        labels = {_UNFIT.sub("_", k): v for k, v in point.resource.items() if k in self._keep}
-        rest = sorted((k, v) for k, v in point.resource.items() if k not in self._keep)
+        if point.resource is not self._resource:  # shared by its points: read once
+            self._resource = point.resource
+            self._resource_labels = self._of_resource(point.resource)
+        return self._resource_labels | {_UNFIT.sub("_", k): v for k, v in point.attributes.items()}
+
+    def _of_resource(self, resource: Labels) -> dict[str, str]:
+        labels = {_UNFIT.sub("_", k): v for k, v in resource.items() if k in self._keep}
+        rest = sorted((k, v) for k, v in resource.items() if k not in self._keep)
         if rest:
             digest = hashlib.blake2b(repr(rest).encode("utf-8", "replace"), digest_size=8)
             labels["otel_resource"] = digest.hexdigest()
-        return labels | {_UNFIT.sub("_", k): v for k, v in point.attributes.items()}
+        return labels
 
     def refuse(self, why: Rejected) -> None:
-        """Count a point that cannot be taken."""
+        """Count a point that cannot be taken. Raises Rejected when there are too many."""
+        self._bad += 1
+        if why.reason is Rejection.TOO_MANY_FIELDS:
+            raise why
+        if self._bad > MOST_BAD:
+            raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {MOST_BAD} unreadable points")
         first = self._refused.get(why.reason) or Refused(why.reason, 0, why.detail)
         self._refused[why.reason] = replace(first, count=first.count + 1)
 
@@ -175,6 +212,11 @@ class _Sink:
             starts if starts.any() else None,
             tuple(self._refused.values()),
         )
+
+
+def _key(labels: Labels) -> bytes:
+    text = "\xff".join(f"{k}\xfe{v}" for k, v in sorted(labels.items()))
+    return short_key(text.encode("utf-8", "surrogatepass"))
 
 
 def _invalid(detail: str) -> Rejected:

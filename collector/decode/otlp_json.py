@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from collector.decode.otlp import Metric, Point, exponential
+from collector.decode.otlp import MAX_BUCKETS, Metric, Point, exponential
 from collector.decode.protobuf import malformed
 from collector.model import MeterKind, Rejected, Rejection
 
 _TEMPORALITY = {1: MeterKind.DELTA, 2: MeterKind.CUMULATIVE}
 _NO_VALUE = 1
-MAX_OBJECTS = 500_000
+MAX_OBJECTS = 150_000
+MAX_ITEMS = 1_000_000
 
 
 class _Struct(msgspec.Struct, rename="camel"):
@@ -48,7 +49,7 @@ class _DataPoint(_Struct):
     explicit_bounds: list[float] = []
     scale: int = 0
     zero_count: int | str = 0
-    positive: _Side = msgspec.field(default_factory=_Side)
+    positive: _Side | None = None
     flags: int = 0
 
 
@@ -91,6 +92,8 @@ def points(data: bytes) -> Iterator[Point]:
     """All data points of a request. Raises Rejected(MALFORMED)."""
     if data.count(b"{") > MAX_OBJECTS:
         raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {MAX_OBJECTS} objects: split it")
+    if data.count(b",") > MAX_ITEMS:
+        raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {MAX_ITEMS} items: split it")
     try:
         request = _decoder.decode(data)
         for one in request.resource_metrics:
@@ -138,9 +141,12 @@ def _histogram(head: Metric, resource: dict[str, str], one: _DataPoint, *, explo
     counts = tuple(int(count) for count in one.bucket_counts)
     bounds = tuple(one.explicit_bounds)
     if exploded:
-        side = [int(count) for count in one.positive.bucket_counts]
+        side = one.positive or _Side()
+        if len(side.bucket_counts) > MAX_BUCKETS:
+            raise malformed(f"otlp json: more than {MAX_BUCKETS} exponential buckets")
         scale = max(-20, min(one.scale, 20))
-        counts, bounds = exponential(scale, int(one.zero_count), one.positive.offset, side)
+        filled = [int(count) for count in side.bucket_counts]
+        counts, bounds = exponential(scale, int(one.zero_count), side.offset, filled)
     return Point(
         head,
         resource,

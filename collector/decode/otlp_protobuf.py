@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from collector.decode.otlp import Metric, Point, exponential
+from collector.decode.otlp import MAX_BUCKETS, Metric, Point, exponential
 from collector.decode.protobuf import BYTES, FIXED64, fields, malformed, signed, text, varint
 from collector.model import MeterKind, Rejected, Rejection
 
@@ -102,9 +102,9 @@ def _exponential(data: bytes, found: Message) -> tuple[tuple[int, ...], tuple[fl
         side = _message(data, first, last)
         offset = _zigzag(_number(side.get(1)))
         for wire, start, stop in side.get(2, []):
+            if len(counts) > MAX_BUCKETS or stop - start > 10 * MAX_BUCKETS:
+                raise malformed(f"otlp: more than {MAX_BUCKETS} exponential buckets")
             counts += _varints(data, start, stop) if wire == BYTES else [start]
-    if len(counts) > 100_000:
-        raise malformed("otlp: an exponential histogram with more than 100000 buckets")
     scale = max(-20, min(_zigzag(_number(found.get(6))), 20))
     return exponential(scale, _fixed(data, found.get(7)), offset, counts)
 

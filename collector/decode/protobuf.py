@@ -12,8 +12,11 @@ from collector.model import Rejected, Rejection
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
-MAX_FIELDS = 1_000_000
-"""Fields read of one body: two bytes make an empty one, and each costs a microsecond."""
+MAX_FIELDS = 200_000
+"""Fields read of one body: two bytes make an empty one, and each costs some microseconds."""
+
+MOST_BAD = 10_000
+"""Items of one body that are refused one by one; with more the body is refused whole."""
 
 
 class Budget:

@@ -12,6 +12,7 @@ else (new series, several samples, exemplars, zeros, odd times) takes the slow, 
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,13 @@ from collector.decode.protobuf import (
 )
 from collector.intake import Readings, Refused
 from collector.model import Rejected, Rejection
-from collector.series import REPEATED, Origin, SeriesBook
+from collector.series import LONG_KEY, REPEATED, Origin, SeriesBook, short_key
 
 TAIL = 18
 """Bytes of a lone sample: tag, length 16, tag, double, tag, timestamp of 6 varint bytes."""
+
+_LONGEST_LABELS = 256 * 1024
+"""Bytes of label fields of a series that are looked at; the limits allow far less."""
 
 _DOUBLE = struct.Struct("<d")
 _SHIFTS = np.arange(0, 42, 7, dtype=np.int64)
@@ -85,7 +89,8 @@ def _scan(data: bytes, slow: _Slow, max_series: int) -> tuple[list[int], list[in
         if at > end or count > max_series:
             raise _cut_short(start) if at > end else _too_many(max_series)
         tail = at - TAIL
-        slot = known(data[start:tail]) if tail > start and data[tail] == 0x12 else None
+        usual = start < tail <= start + LONG_KEY and data[tail] == 0x12
+        slot = known(data[start:tail]) if usual else None
         if slot is None:
             slow.series(start, at)
         else:
@@ -166,8 +171,13 @@ class _Slow:
             elif number == 4 and wire == BYTES:
                 histograms += 1
         if histograms:
-            self._refuse_histograms(histograms)
-        if found:
+            what = "native histograms are not read yet: send classic histograms"
+            self._refuse(Rejection.INVALID_FIELD, histograms, what, "histograms")
+        if sum(last - first for first, last in spans) > _LONGEST_LABELS:
+            self._refuse(
+                Rejection.LABEL_LIMIT, len(found) or 1, "the labels are too long", "labels"
+            )
+        elif found:
             self._keep(self._slot(spans), found)
 
     def _keep(self, slot: int, found: list[tuple[int, bytes]]) -> None:
@@ -178,7 +188,7 @@ class _Slow:
 
     def _slot(self, spans: list[tuple[int, int]]) -> int:
         data = self.data
-        key = b"".join(_label_field(data[first:last]) for first, last in spans)
+        key = short_key(b"".join(_label_field(data[first:last]) for first, last in spans))
         slot = self.known.get(key)
         if slot is None:
             labels = self._labels(spans)
@@ -214,14 +224,9 @@ class _Slow:
                 ts_ms = signed(first)
         return ts_ms, value
 
-    def _refuse_histograms(self, count: int) -> None:
-        before = self.refused.get(Rejection.INVALID_FIELD)
-        self.refused[Rejection.INVALID_FIELD] = Refused(
-            Rejection.INVALID_FIELD,
-            count + (before.count if before else 0),
-            "native histograms are not read yet: send classic histograms",
-            field="histograms",
-        )
+    def _refuse(self, reason: Rejection, count: int, what: str, field: str) -> None:
+        first = self.refused.get(reason) or Refused(reason, 0, what, field=field)
+        self.refused[reason] = replace(first, count=first.count + count)
 
 
 def _short_label(body: bytes) -> tuple[str, str] | None:

@@ -6,7 +6,6 @@ joined: 55 kB of references to one long symbol would otherwise become gigabytes.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from collector.config import LimitSettings
 from collector.decode.protobuf import (
     BYTES,
     FIXED64,
+    MOST_BAD,
     VARINT,
     Budget,
     fields,
@@ -26,11 +26,10 @@ from collector.decode.protobuf import (
 )
 from collector.intake import Readings, Refused
 from collector.model import Rejected, Rejection
-from collector.series import REPEATED, Origin, SeriesBook
+from collector.series import REPEATED, Origin, SeriesBook, short_key
 
 _ZERO = struct.pack("<d", 0.0)
 _APART = b"\xff"  # in no UTF-8 text
-_LONG_KEY = 4096
 
 
 def decode(
@@ -74,7 +73,7 @@ class _Reader:
         self._origin = origin
         self._now_s = now_s
         self._limits = limits
-        self._joined_bytes = 0
+        self._joined_bytes = self._bad = 0
         self._longest = max(limits.label_name_bytes, limits.label_value_bytes)
         self._slots: list[int] = []
         self._ts_ms: list[int] = []
@@ -150,8 +149,7 @@ class _Reader:
         self._joined_bytes += len(key)
         if self._joined_bytes > self._limits.decoded_bytes:
             raise _too_many("labels of more bytes than allowed")
-        if len(key) > _LONG_KEY:
-            key = hashlib.blake2b(key, digest_size=32).digest()
+        key = short_key(key)
         slot = self._known.get(key)
         if slot is None:
             slot = self._book.learn(self._origin, key, _labels(parts), now_s=self._now_s)
@@ -172,6 +170,9 @@ class _Reader:
     def _refuse(self, why: Rejected, count: int) -> None:
         first = self._refused.get(why.reason) or Refused(why.reason, 0, why.detail, None, why.field)
         self._refused[why.reason] = replace(first, count=first.count + count)
+        self._bad += 1
+        if self._bad > MOST_BAD:
+            raise _too_many(f"more than {MOST_BAD} series that cannot be read")
 
     def readings(self) -> Readings:
         """Everything read, `start_ms` only when some sample has one."""

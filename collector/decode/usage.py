@@ -6,6 +6,7 @@ microseconds, so that sums stay exact.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from collector.config import LimitSettings
 from collector.decode.arrow_size import unpacked_bytes
 from collector.decode.buckets import Buckets, bucketed
 from collector.decode.compression import too_large
+from collector.decode.protobuf import MOST_BAD
 from collector.intake import Refused
 from collector.model import (
     BUCKETS,
@@ -38,6 +40,7 @@ SPOOLED_SCHEMA: pa.Schema = USAGE_SCHEMA.append(pa.field("latency_bounds", pa.li
 MAX_COUNT = 2**53
 MAX_SECONDS = 1e9
 MAX_WINDOW_S = 86_400
+MAX_LINE = 512 * 1024
 
 
 class Row(msgspec.Struct, gc=False):
@@ -116,13 +119,15 @@ def decode_ndjson(body: bytes, reading: Reading) -> Rows:
     """
     if body.count(b"\n") > reading.limits.rows_per_request:
         raise _too_many(reading.limits.rows_per_request)
-    lines = body.split(b"\n")
-    return _collect(_parsed(lines), reading)
+    return _collect(_parsed(io.BytesIO(body)), reading)
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[tuple[int, Row | Rejected]]:
     for number, line in enumerate(lines, 1):
         if not line or line.isspace():
+            continue
+        if len(line) > MAX_LINE:
+            yield number, Rejected(Rejection.MALFORMED, f"is longer than {MAX_LINE} bytes")
             continue
         try:
             yield number, _line.decode(line)
@@ -168,6 +173,7 @@ def _converted(rows: Iterable[Mapping[str, object]]) -> Iterator[tuple[int, Row 
 def _collect(rows: Iterable[tuple[int, Row | Rejected]], reading: Reading) -> Rows:
     good: list[_Good] = []
     refused: dict[Rejection, Refused] = {}
+    bad = 0
     for number, row in rows:
         try:
             if isinstance(row, Rejected):
@@ -177,6 +183,11 @@ def _collect(rows: Iterable[tuple[int, Row | Rejected]], reading: Reading) -> Ro
             detail = f"row {number}: {why.detail}"
             first = refused.get(why.reason) or Refused(why.reason, 0, detail, None, why.field)
             refused[why.reason] = replace(first, count=first.count + 1)
+            bad += 1
+            if bad > MOST_BAD:
+                raise Rejected(
+                    why.reason, f"more than {MOST_BAD} bad rows: {first.detail}"
+                ) from why
     return Rows(_table(good), list(refused.values()))
 
 

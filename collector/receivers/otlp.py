@@ -36,12 +36,12 @@ class OtlpReceiver:
 
     async def answer(self, request: Request, claim: Claim) -> Reply:
         """Decode, admit, append; see `Receiver`."""
-        body = self._body(request)
         parse = otlp_json.points if request.media_type == JSON else otlp_protobuf.points
         now_s = request.now_ms / 1000
 
         def decode(book: SeriesBook) -> Readings:
-            return otlp.read(parse(body), book, claim, self._keep, now_s=now_s)
+            points = parse(self._body(request))
+            return otlp.read(points, book, claim, self._keep, self._limits, now_s=now_s)
 
         accepted = await self._intake.samples(decode, now_ms=request.now_ms)
         if request.media_type == JSON:

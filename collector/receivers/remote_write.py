@@ -8,9 +8,9 @@ from functools import partial as bind
 from collector.config import LimitSettings
 from collector.decode import remote_write, remote_write_v2
 from collector.decode.compression import unsnap
-from collector.intake import Accepted, Decode, Intake
+from collector.intake import Accepted, Decode, Intake, Readings
 from collector.model import Rejected, Rejection
-from collector.series import Origin
+from collector.series import Origin, SeriesBook
 from collector.tenancy import Claim
 from collector.wire import Reply, Request, partial, problem
 
@@ -30,7 +30,11 @@ class RemoteWriteReceiver:
 
     async def answer(self, request: Request, claim: Claim) -> Reply:
         """Decode, admit, append; see `Receiver`."""
-        decode = self._decoder(_message(request), request, claim)
+        message = _message(request)
+
+        def decode(book: SeriesBook) -> Readings:
+            return self._decoder(message, request, claim)(book)
+
         return reply_of(await self._intake.samples(decode, now_ms=request.now_ms))
 
     def refuse(self, rejected: Rejected, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002
