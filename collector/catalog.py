@@ -41,7 +41,7 @@ OWN_METERS: tuple[Meter, ...] = (
         "finished_total",
         "operations",
         Column.COUNT,
-        "Operations finished, for platforms without the histogram (its count counts them too).",
+        "Operations finished. Where it is sent, the count of our own histogram is not counted.",
     ),
     _own("errors_total", "operations", Column.ERRORS, "Operations that failed."),
     _own(
@@ -99,6 +99,7 @@ class Feed:
     family: Family | None = None
     resource: str = ""
     scale: float = 1.0
+    spare: bool = False  # the count of our own histogram: steps back behind any other count
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ class Catalog:
 
     def _add_meter(self, meter: Meter) -> None:
         for suffix, column in _PARTS.items() if meter.histogram else [("", meter.column)]:
-            feed = Feed(column, meter.kind, meter.family, meter.resource)
+            spare = suffix == "_count" and meter in OWN_METERS
+            feed = Feed(column, meter.kind, meter.family, meter.resource, spare=spare)
             self._exact[meter.name + suffix] = _Rule(feed, (), _expressions(meter.errors))
 
 

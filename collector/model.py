@@ -81,7 +81,9 @@ class Series:
     `sid` counts from 0 within one spool generation. `identity` is 16 hex digits over the full
     label set: the same series keeps it over collector restarts, so counter state survives them.
     `bound` is the cumulative bucket's upper bound in seconds (`inf` for the last), None for
-    anything but a latency bucket. `histogram` is equal for all buckets of one histogram.
+    anything but a latency bucket. `histogram` is equal for all buckets of one histogram; on a
+    `count` series it says that this is the histogram's own count, which steps back where a tenant's
+    finished operations are counted by themselves.
     """
 
     sid: int

@@ -265,6 +265,8 @@ class SeriesBook:
             bound = _bound(labels) * feed.scale
             rest = {name: value for name, value in labels.items() if name != "le"}
             histogram = identity(tenant, feed.column, rest)
+        elif feed.spare:
+            histogram = identity(tenant, feed.column, labels)
         return Series(
             sid=0,
             identity=identity(tenant, feed.column, labels),

@@ -99,6 +99,10 @@ class SeriesBook:
         self.since_ms = Grown(np.int64, NEVER)  # per resource: when it was first read
         self.twin = Grown(np.int64, 0)  # equal for series that feed the same number
         self._twins: dict[tuple[int, int, float], int] = {}
+        self.spare = Grown(np.bool_, fill=False)  # a histogram's own count
+        self.plain = Grown(np.bool_, fill=False)  # any other count
+        self.counted = Grown(np.bool_, fill=False)  # per key: a plain count was read, ever
+        self.spared = Grown(np.bool_, fill=False)  # per key: a spare count was read, ever
         self.last_ms = Grown(np.int64, NEVER)
         self.last = Grown(np.int64, 0)
         self.start_ms = Grown(np.int64, 0)
@@ -135,6 +139,9 @@ class SeriesBook:
         self.kind.add(_KINDS[series.kind])
         self.scale.add(1e6 if series.column in _SECONDS else 1.0)
         self.slot.add(slot)
+        counts = series.column is Column.COUNT
+        self.spare.add(counts and series.histogram is not None)
+        self.plain.add(counts and series.histogram is None)
         twin = (key, slot, series.bound or 0.0)
         self.twin.add(self._twins.setdefault(twin, len(self._twins)))
         if series.column is Column.LATENCY_BUCKET:
@@ -175,6 +182,8 @@ class SeriesBook:
             number = self._keys[key] = len(self.keys)
             self.keys.append(key)
             self.home.add(-1)
+            self.counted.add(0)
+            self.spared.add(0)
             self.home.array[number] = self._row(number, NO_BOUNDS)
         return number
 
@@ -207,6 +216,9 @@ class SeriesBook:
         self.last_ms.array[series] = memory.last_ms
         self.last.array[series] = memory.last
         self.start_ms.array[series] = memory.start_ms
+        keys = self.key_of.array[series]
+        self.counted.array[keys[self.plain.array[series]]] = True
+        self.spared.array[keys[self.spare.array[series]]] = True
 
 
 def _same(one: Series, other: Series) -> bool:

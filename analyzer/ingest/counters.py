@@ -133,10 +133,13 @@ def _by_series_and_time(series: Ints, ts_ms: Ints) -> Ints:
     return np.lexsort((ts_ms, series))
 
 
-def increments(ordered: Ordered, memory: Memory, kinds: Ints, newborn: Mask) -> Increments:
+def increments(
+    ordered: Ordered, memory: Memory, kinds: Ints, newborn: Mask, silent: Mask
+) -> Increments:
     """What each reading adds, and to which window: the one that contains its time less 1 ms.
 
-    `kinds` is per series; `newborn` is per entry of `ordered.first(memory)`.
+    `kinds` is per series; `newborn` is per entry of `ordered.first(memory)`; `silent` readings (one
+    entry each) are remembered and add nothing.
     """
     series, ts_ms, values, start_ms = ordered.readings
     before, before_ms, before_start = _before(ordered, memory)
@@ -152,6 +155,7 @@ def increments(ordered: Ordered, memory: Memory, kinds: Ints, newborn: Mask) -> 
     counts[first[~newborn]] = False
     window = _window(ts_ms)
     counts = np.where(counter, counts, (kind == DELTA) | (window != _window(before_ms)))
+    counts &= ~silent
     return Increments(
         series[counts],
         window[counts],

@@ -25,6 +25,7 @@ from analyzer.ingest.counters import Ordered, Readings, increments, last_of_each
 from analyzer.ingest.memory import DrainMemory
 from analyzer.ingest.native import native_rows
 from analyzer.ingest.newborn import newborn, watch
+from analyzer.ingest.once import counted_before
 from analyzer.ingest.pivot import usage_rows
 from analyzer.registry import Key
 from analyzer.store import Store, Transaction
@@ -147,7 +148,9 @@ class Ingest:
 
     def _commits(self, paths: Iterable[Path]) -> Iterator[tuple[str, list[_Segment]]]:
         """Bounded runs of segments of one generation."""
-        by_generation = groupby(paths, lambda path: _generation(self._door.segment_id(path)))
+        by_generation = groupby(
+            paths, lambda path: spool.generation_of(self._door.segment_id(path))
+        )
         for generation, group in by_generation:
             run: list[_Segment] = []
             weight = 0
@@ -281,7 +284,8 @@ class _Commit:
             self._generation.first_ms = int(readings.ts_ms.min())
         first = readings.take(ordered.first(self._book.memory))
         counts = newborn(first, self._book, generation_ms=self._generation.first_ms or 0)
-        found = increments(ordered, self._book.memory, self._book.kind.array, counts)
+        kinds, silent = self._book.kind.array, counted_before(readings, self._book)
+        found = increments(ordered, self._book.memory, kinds, counts, silent)
         self._save(ordered, watched)
         return usage_rows(found, self._book), found.resets
 
@@ -357,10 +361,6 @@ class _Commit:
             registry.observe(self._tx, fresh, since=since, now=self._now)
         memory.registered |= native
         memory.registered_keys = len(self._book.keys)
-
-
-def _generation(segment: SegmentId) -> str:
-    return segment.rpartition("-")[0]
 
 
 def _joined(arrays: Sequence[np.ndarray], dtype: type[np.generic]) -> np.ndarray:
