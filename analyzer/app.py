@@ -41,6 +41,7 @@ from analyzer.notify.sender import Sender
 from analyzer.notify.transport import HttpTransport
 from analyzer.pulse import OutboxMetrics, Pulse
 from analyzer.reports.ledger import Report, close_weeks
+from analyzer.sources import watch
 from analyzer.store import Store, StoreBusyError, Transaction
 from analyzer.windows import Windows
 from collector.model import ResourceId, TenantId
@@ -97,6 +98,13 @@ class Analyzer:
             book(store, settings.money()).refresh(now)
             held_densities(store).refresh(now)
 
+        began: list[datetime] = []
+
+        def listen(now: datetime) -> object:
+            if not began:
+                began.append(now)
+            return watch(store, now=now, up_since=began[0], links=self.links)
+
         def retain(now: datetime) -> None:
             rollup.retain(store, now=now, settings=settings.retention)
             prune(store, settings.sending(), now=now)
@@ -104,6 +112,7 @@ class Analyzer:
         return [
             cycle_job(self.rooms, self.pulse, settings.cycle_s),
             Job("deliver", 1.0, self.sender.tick),
+            Job("sources", 15.0, listen),
             Job("reports", 60.0, close),
             Job("costs", 30.0, renew),
             Job("retain", 3600.0, retain),

@@ -128,8 +128,8 @@ class Judge:
         with self._store.transaction() as tx:
             journal.keep(tx, kept)
             journal.record(tx, moves, proposed, now=now, links=self._bench.links)
-            tx.execute("judged_clear")
-            tx.execute("judged_set", at=stored(at))
+            if not tx.execute("judged_move", at=stored(at)):
+                tx.execute("judged_begin", at=stored(at))
         return Judged(at, tuple(moves), tuple(proposed))
 
     def _decided(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
@@ -14,11 +14,14 @@ from analyzer import journal
 from analyzer.api.views import Health
 from analyzer.journal import IncidentFilter
 from analyzer.model import Incident, IncidentState, Kind
+from analyzer.notify.clock import aware, stored
 from analyzer.notify.sentence import about
 from analyzer.pulse import Beat, Pulse
 from analyzer.store import Store
 
 SHOWN = (IncidentState.FIRING, IncidentState.FLAPPING)
+
+_CALM_WITHIN = timedelta(days=1)
 
 _WORST = (Kind.NOISY_NEIGHBOUR, Kind.CAPACITY, Kind.DEGRADED, Kind.SELF_INFLICTED)
 
@@ -76,6 +79,8 @@ def health(store: Store, beat: Beat, now: datetime) -> Health:
         pending, failed = reader.rows("status_deliveries")[0]
         hottest = reader.row("status_hottest", since=_naive(beat.until, now, minutes=2))
         stale = reader.rows("status_stale", since=_naive(beat.until, now, minutes=3))
+        fired = reader.rows("calm_spans", since=stored(now - _CALM_WITHIN))
+        begun = reader.rows("first_judged")[0][0]
     return Health(
         version=version("partywall"),
         data_version=beat.data_version,
@@ -91,9 +96,32 @@ def health(store: Store, beat: Beat, now: datetime) -> Health:
         deliveries_pending=pending,
         deliveries_failed=failed,
         stale_sources=[resource for (resource,) in stale],
-        longest_calm_s=None,
+        longest_calm_s=longest_calm(
+            [(aware(start), aware(end)) for start, end in fired],
+            since=max(now - _CALM_WITHIN, aware(begun)) if begun else None,
+            until=beat.until,
+        ),
         sentence=sentence(shown, beat),
     )
+
+
+def longest_calm(
+    fired: Sequence[tuple[datetime, datetime | None]],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+) -> float | None:
+    """Seconds of the longest time in since..until in which nothing fired; None before any data.
+
+    `fired`: (begun, ended or None), by their beginning; they may overlap.
+    """
+    if since is None or until is None or until <= since:
+        return None
+    longest, calm_from = 0.0, since
+    for start, end in fired:
+        longest = max(longest, (min(start, until) - calm_from).total_seconds())
+        calm_from = max(calm_from, end or until)
+    return max(longest, (until - calm_from).total_seconds())
 
 
 def sentence(shown: list[Incident], beat: Beat) -> str:

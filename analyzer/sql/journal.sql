@@ -95,8 +95,43 @@ LIMIT $limit
 -- name: judged_until
 SELECT max("at") FROM judged
 
--- name: judged_clear
-DELETE FROM judged
+-- name: judged_move
+UPDATE judged SET "at" = $at, since = coalesce(since, $at)
 
--- name: judged_set
-INSERT INTO judged VALUES ($at)
+-- name: judged_begin
+INSERT INTO judged VALUES ($at, $at)
+
+-- name: first_judged
+SELECT min(since) FROM judged
+
+-- name: silent_sources
+SELECT resource, since FROM silent_sources ORDER BY resource
+
+-- name: silent_add
+INSERT INTO silent_sources VALUES ($resource, $since)
+
+-- name: silent_remove
+DELETE FROM silent_sources WHERE resource = $resource
+
+-- name: heard_last
+-- When each resource that had usage since $since was heard last (end of its newest window). Fine
+-- windows are read only since $fresh, minutes only of who is not among them and not told of.
+WITH fresh AS (
+    SELECT resource, max(ts + to_seconds(window_s)) AS heard
+    FROM usage_10s WHERE ts >= $fresh
+    GROUP BY resource
+)
+SELECT resource, heard FROM fresh
+UNION ALL
+SELECT resource, max(ts + to_seconds(window_s)) FROM usage_1m
+WHERE ts >= $since AND resource NOT IN (SELECT resource FROM fresh)
+    AND resource NOT IN (SELECT resource FROM silent_sources)
+GROUP BY resource
+ORDER BY resource
+
+-- name: calm_spans
+-- What fired since $since: from its detection to its end (NULL: still), oldest first.
+SELECT greatest(detected_at, $since) AS begun, ended_at FROM incidents
+WHERE NOT withdrawn AND detected_at IS NOT NULL
+    AND (ended_at IS NULL OR ended_at >= $since)
+ORDER BY begun
