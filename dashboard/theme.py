@@ -28,10 +28,13 @@ class Scheme:
     panel: str
     line: str
     aggressor: str
+    aggressor_text: str
     victim: str
+    victim_text: str
     others: str
     others_steps: tuple[str, ...]
     centre: str
+    gap: str
     low: tuple[str, str]
     high: tuple[str, str]
 
@@ -48,10 +51,13 @@ LIGHT: Final = Scheme(
     panel="#ffffff",
     line="#d9dde2",
     aggressor=AGGRESSOR,
+    aggressor_text="#ad4700",
     victim=VICTIM,
+    victim_text="#00609a",
     others="#a9b0b9",
     others_steps=("#6f7884", "#8d96a1", "#aab1ba", "#c6cbd2"),
     centre="#f4f5f6",
+    gap="#dfe2e7",
     low=("#2166ac", "#9dc8e2"),
     high=("#f6b48f", "#a63603"),
 )
@@ -64,10 +70,13 @@ DARK: Final = Scheme(
     panel="#15181d",
     line="#333a44",
     aggressor="#F0792B",
+    aggressor_text="#ff9d5c",
     victim="#56A9E0",
+    victim_text="#7cc0ee",
     others="#5c6570",
     others_steps=("#8b95a1", "#6c7682", "#535c67", "#3f4751"),
     centre="#1d2127",
+    gap="#2f353e",
     low=("#7fc4f5", "#27506f"),
     high=("#7d3a12", "#ff9a4d"),
 )

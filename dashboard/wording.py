@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 KINDS = {
     "noisy_neighbour": "Noisy neighbour",
@@ -12,9 +13,38 @@ KINDS = {
     "calm": "Calm",
 }
 
+CHECKS = {
+    "others_slower": "The others are slower",
+    "breadth": "Many tenants are hurt",
+    "surge": "It asks for more than it usually does",
+    "excess": "Its excess is large for the resource",
+    "share": "The excess is its own",
+    "relief": "Without it most of the harm is gone",
+    "association": "Harm follows its load",
+    "explained": "Load explains the harm",
+    "leads": "It rose first",
+    "resource_healthy": "The resource itself works",
+    "load_grew": "Everybody's load grew",
+    "cost_usual": "Operations cost what they always cost",
+    "load_explains": "The load explains the slowness",
+    "others_calm": "The others are calm",
+    "own_cost": "Its own operations became dearer",
+    "own_load": "Its own load is higher",
+}
+"""The detector's tests by name, as the statement that holds when the test is passed."""
+
+NO_CENTS = frozenset({"JPY", "KRW", "CLP", "VND", "ISK", "XAF", "XOF", "UGX", "PYG"})
+MILLS = frozenset({"BHD", "KWD", "OMR", "JOD", "TND", "IQD", "LYD"})
+
 
 def kind(name: str) -> str:
     return KINDS.get(name, name.replace("_", " ").capitalize())
+
+
+def check(name: str) -> str:
+    """A test no one has words for yet shows its identifier as words."""
+    words = name.replace("_", " ")
+    return CHECKS.get(name, words[:1].upper() + words[1:])
 
 
 def seconds(value: float | None) -> str:
@@ -69,6 +99,25 @@ def money(amount: str | None, currency: str | None) -> str:
     whole, dot, rest = digits.partition(".")
     grouped = f"{int(whole):,}" if whole.isdigit() else whole
     return f"{sign}{grouped}{dot}{rest} {currency or ''}".strip()
+
+
+def decimals(currency: str | None) -> int:
+    """How many decimals prices in this currency carry (ISO 4217)."""
+    return 0 if currency in NO_CENTS else 3 if currency in MILLS else 2
+
+
+def rounded(amount: str | None, currency: str | None) -> str:
+    """For a card, where a number is read and not added up: the currency's decimals."""
+    try:
+        exact = Decimal(amount or "")
+    except InvalidOperation:
+        return money(amount, currency)
+    step = Decimal(1).scaleb(-decimals(currency))
+    if not exact.is_finite():
+        return money(amount, currency)
+    if 0 < abs(exact) < step:
+        return f"{'> −' if exact < 0 else '< '}{step} {currency or ''}".strip()
+    return money(f"{exact.quantize(step, ROUND_HALF_EVEN):f}", currency)
 
 
 def clock(at: datetime | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -9,9 +11,12 @@ from analyzer.api.views import Health, IncidentSummary
 from dashboard import address, wording
 
 
-def banner(health: Health, worst: IncidentSummary | None) -> Component:
+def banner(
+    health: Health, worst: IncidentSummary | None, watched: Sequence[IncidentSummary] = ()
+) -> Component:
+    """`watched` are pending: suspected, not yet sure enough to tell anybody."""
     if worst is None:
-        return _calm(health)
+        return _calm(health, watched)
     words = [
         html.P(
             [
@@ -24,11 +29,22 @@ def banner(health: Health, worst: IncidentSummary | None) -> Component:
             className="pw-banner-meta",
         ),
         html.P(health.sentence or worst.sentence, className="pw-banner-sentence"),
+        *_watching(watched),
     ]
     link = dcc.Link(
         "Open incident", href=address.link("incidents", worst.id), className="pw-button"
     )
     return html.Div([html.Div(words), link], className="pw-banner is-bad")
+
+
+def _watching(watched: Sequence[IncidentSummary]) -> list[Component]:
+    """The first suspicion in one quiet line; more are counted."""
+    if not watched:
+        return []
+    first = watched[0]
+    link = dcc.Link(first.sentence, href=address.link("incidents", first.id), className="pw-link")
+    more = f" and {len(watched) - 1} more" if len(watched) > 1 else ""
+    return [html.P(["Watching: ", link, more], className="pw-banner-watch")]
 
 
 OLD_S = 60.0
@@ -41,19 +57,22 @@ def _judged_until(health: Health) -> str:
     return f"Judged on data up to {wording.moment(health.newest_window)} UTC, not on now. "
 
 
-def _calm(health: Health) -> Component:
+def _calm(health: Health, watched: Sequence[IncidentSummary]) -> Component:
     said = _judged_until(health)
     if health.longest_calm_s:
         said += f"Longest calm: {wording.span(health.longest_calm_s)}."
     return html.Div(
         html.Div(
             [
-                html.P(html.Span("Calm", className="pw-banner-kind"), className="pw-banner-meta"),
+                html.P(
+                    html.Span("Watching" if watched else "Calm", className="pw-banner-kind"),
+                    className="pw-banner-meta",
+                ),
                 html.P(health.sentence, className="pw-banner-sentence"),
-                html.P(said, className="pw-dim"),
+                *(_watching(watched) or [html.P(said, className="pw-dim")]),
             ]
         ),
-        className="pw-banner is-calm",
+        className=f"pw-banner is-{'watch' if watched else 'calm'}",
     )
 
 

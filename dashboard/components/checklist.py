@@ -8,6 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from analyzer.api.views import CheckView
+from dashboard import wording
 from dashboard.components.aria import named
 
 MARKS = {
@@ -30,7 +31,7 @@ def _item(check: CheckView) -> Component:
                 [
                     html.Span(
                         [
-                            check.name,
+                            wording.check(check.name),
                             html.Span(f" – {words}", className="pw-dim") if css != "yes" else "",
                         ]
                     ),

@@ -8,12 +8,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analyzer.api.views import Band, IncidentDetail
+from dashboard import wording
+from dashboard.figures import labels
 from dashboard.figures.base import framed, time_axis
 from dashboard.theme import Scheme
 
-HEIGHT = 560
+HEIGHT = 600
 ROWS = 3
-UNITS = {"s": 1.0, "ms": 1.0}
+MEASURED = frozenset({"aggressor", "victims", "others"})
 
 
 def figure(view: IncidentDetail, scheme: Scheme) -> go.Figure:
@@ -21,27 +23,80 @@ def figure(view: IncidentDetail, scheme: Scheme) -> go.Figure:
     median with the middle half, dotted what the model says without the aggressor, and their
     promise. Row 3: the resource's load stacked, with its capacity.
     """
-    found = make_subplots(rows=ROWS, cols=1, shared_xaxes=True, vertical_spacing=0.075)
-    _row(found, 1, _readable(view.aggressor_bands), view, scheme)
-    _row(found, 2, _readable(view.victim_bands), view, scheme)
-    _row(found, 3, _readable(view.resource_bands), view, scheme)
+    view = _known(view)
+    rows = (view.aggressor_bands, view.victim_bands, view.resource_bands)
+    found = make_subplots(rows=ROWS, cols=1, shared_xaxes=True, vertical_spacing=0.09)
+    for row, bands in enumerate(rows, start=1):
+        _row(found, row, _readable(bands), view, scheme)
     framed(found, scheme, height=HEIGHT, revision=view.id, legend=False)
     time_axis(found)
     found.update_layout(
         hovermode="x unified",
-        margin={"t": 22},
+        margin={"t": 44, "r": labels.WIDTH_PX},
     )
     found.update_xaxes(showspikes=True, spikemode="across", spikethickness=1, spikecolor=scheme.dim)
     found.update_xaxes(spikedash="solid", spikesnap="cursor")
     found.update_yaxes(rangemode="tozero", nticks=5)
-    for row, bands in enumerate(
-        (view.aggressor_bands, view.victim_bands, view.resource_bands), start=1
-    ):
-        found.update_yaxes(
-            title={"text": _unit(_readable(bands)), "font": {"size": 11}}, row=row, col=1
-        )
+    for row, (bands, title) in enumerate(zip(rows, _titles(view), strict=True), start=1):
+        _name(found, row, _readable(bands), title, scheme)
     _marks(found, view, scheme)
     return found
+
+
+def _known(view: IncidentDetail) -> IncidentDetail:
+    """Cut at the last window that anybody was measured in: a stack would fall to zero there."""
+    bands = [*view.aggressor_bands, *view.victim_bands, *view.resource_bands]
+    end = max((_end(band) for band in bands if band.role in MEASURED), default=len(view.clock))
+
+    def cut(some: Sequence[Band]) -> list[Band]:
+        return [band.model_copy(update={"values": band.values[:end]}) for band in some]
+
+    return view.model_copy(
+        update={
+            "clock": view.clock[:end],
+            "aggressor_bands": cut(view.aggressor_bands),
+            "victim_bands": cut(view.victim_bands),
+            "resource_bands": cut(view.resource_bands),
+        }
+    )
+
+
+def _end(band: Band) -> int:
+    return max((k + 1 for k, value in enumerate(band.values) if value is not None), default=0)
+
+
+def _titles(view: IncidentDetail) -> tuple[str, str, str]:
+    who = wording.names(view.aggressors, 2) if view.aggressors else "the most harmed"
+    return f"Load of {who}", "What the victims feel", f"Load of {view.resource}"
+
+
+def _name(found: go.Figure, row: int, bands: Sequence[Band], title: str, scheme: Scheme) -> None:
+    """Title and unit above the row, the names of its lines at their ends."""
+    if not bands:
+        return
+    stacked = row == ROWS
+    top = _top(bands, stacked=stacked)
+    found.update_yaxes(range=[0, top], row=row, col=1)
+    labels.draw(found, row, labels.labels(_ordered(bands), stacked=stacked, top=top), scheme)
+    found.add_annotation(
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=1,
+        yref=f"y{row if row > 1 else ''} domain",
+        yanchor="bottom",
+        text=f"{title}, {_unit(bands)}",
+        showarrow=False,
+        font={"size": 12, "color": scheme.text},
+    )
+
+
+def _top(bands: Sequence[Band], *, stacked: bool) -> float:
+    """A little above the highest line; of a stack, above its sum."""
+    areas = [b.values for b in bands if stacked and b.role in {"others", "aggressor"}]
+    peaks = [sum(v or 0.0 for v in window) for window in zip(*areas, strict=False)]
+    peaks += [v for band in bands for v in band.values if v is not None]
+    return max(peaks, default=0.0) * 1.06 or 1.0
 
 
 def _readable(bands: Sequence[Band]) -> list[Band]:
@@ -68,11 +123,16 @@ def _row(
 ) -> None:
     stacked = row == ROWS
     _ribbon(found, row, bands, view, scheme)
-    order = {"others": 0, "aggressor": 1, "victims": 2, "without": 3}
-    for band in sorted(bands, key=lambda b: order.get(b.role, 4)):
+    for band in _ordered(bands):
         if band.role in {"expected_low", "expected_high", "victims_low", "victims_high"}:
             continue
         found.add_trace(_line(band, view, scheme, stacked=stacked), row=row, col=1)
+
+
+def _ordered(bands: Sequence[Band]) -> list[Band]:
+    """What lies below is drawn first."""
+    order = {"others": 0, "aggressor": 1, "victims": 2, "without": 3}
+    return sorted(bands, key=lambda band: order.get(band.role, 4))
 
 
 def _ribbon(
@@ -135,7 +195,7 @@ def _line(band: Band, view: IncidentDetail, scheme: Scheme, *, stacked: bool) ->
 
 def _style(band: Band, scheme: Scheme) -> tuple[str, str, float]:
     return {
-        "aggressor": (scheme.aggressor, "solid", 2),
+        "aggressor": (scheme.aggressor, "solid", 2.4),
         "victims": (scheme.victim, "solid", 2),
         "without": (scheme.victim, "dot", 1.6),
         "expected": (scheme.dim, "dash", 1.2),
@@ -163,6 +223,7 @@ def _marks(found: go.Figure, view: IncidentDetail, scheme: Scheme) -> None:
             y=1,
             yref="paper",
             yanchor="bottom",
+            yshift=18,
             xanchor=anchor,
             text=f"{word} {at:%H:%M}",
             showarrow=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 
 from analyzer.api.views import Heatmap
@@ -54,10 +55,25 @@ def figure(view: Heatmap, scheme: Scheme) -> go.Figure:
         "%{customdata}× expected<extra></extra>",
         showscale=False,  # the panel draws the scale: plotly's own takes a fifth of the height
     )
-    found = framed(go.Figure(trace), scheme, height=height(len(view.tenants)), legend=False)
+    traces = [trace, _gaps(view, values, scheme)] if np.isnan(values).any() else [trace]
+    found = framed(go.Figure(traces), scheme, height=height(len(view.tenants)), legend=False)
     time_axis(found)
     found.update_xaxes(showgrid=False)
     found.update_yaxes(
         autorange="reversed", showgrid=False, tickfont={"size": 11}, fixedrange=True, dtick=1
     )
     return found
+
+
+def _gaps(view: Heatmap, values: npt.NDArray[np.float64], scheme: Scheme) -> go.Heatmap:
+    """What is not known is grey: the panel's own colour already means as expected."""
+    return go.Heatmap(
+        z=np.where(np.isnan(values), 0.0, np.nan),
+        x=view.clock,
+        y=view.tenants,
+        colorscale=[(0.0, scheme.gap), (1.0, scheme.gap)],
+        ygap=1,
+        hoverongaps=False,
+        hovertemplate="<b>%{y}</b><br>%{x|%d %b %H:%M} UTC<br>no data<extra></extra>",
+        showscale=False,
+    )

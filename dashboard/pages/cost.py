@@ -164,7 +164,7 @@ def cards(page: CostPage) -> list[Kpi]:
     losing = sum(margin < 0 for margin in known)
 
     def money(amount: str) -> str:
-        return wording.money(amount, page.currency)
+        return wording.rounded(amount, page.currency)
 
     return [
         Kpi("Bill", money(page.bill), f"{page.week}, {page.status}"),

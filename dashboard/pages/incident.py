@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import HarmView, IncidentDetail
+from analyzer.api.views import CheckView, HarmView, IncidentDetail
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import kpi, table
@@ -22,6 +21,7 @@ from dashboard.components.panel import graph, panel
 from dashboard.components.table import Cell, Column
 from dashboard.components.timeline import timeline
 from dashboard.figures import evidence
+from dashboard.gist import felt, gist
 from dashboard.wiring import Ask, Filled, connect, empty
 
 TITLE = "Incident"
@@ -47,13 +47,10 @@ VICTIMS = [
 
 
 KEYS = [
-    Key("blamed", "line", "aggressor"),
     Key("expected at this hour", "band", "others"),
-    Key("victims, median", "line", "victim"),
-    Key("their middle half", "band", "victim"),
-    Key("without the excess (model)", "dot", "victim"),
-    Key("all other tenants", "area", "others"),
-    Key("promised, capacity", "dash", "text"),
+    Key("middle half of the victims", "band", "victim"),
+    Key("without the excess, by the model", "dot", "victim"),
+    Key("a limit: promised, capacity", "dash", "text"),
 ]
 
 
@@ -69,59 +66,56 @@ def layout(at: address.Address) -> list[Component]:
             wide="pw-w-full pw-w-bare",
         ),
         panel("facts", "Numbers", "", kpi.row("facts-cards"), wide="pw-w-full pw-w-bare"),
+        html.Div([_evidence_panel(), _victims_panel()], className="pw-stack pw-w-8"),
+        html.Div(_answers(), className="pw-stack pw-w-4"),
+    ]
+
+
+def _evidence_panel() -> Component:
+    return panel(
+        "evidence",
+        "Evidence",
+        "The blamed tenant, its victims and the resource on one clock (UTC).",
+        keys(KEYS),
+        graph(
+            "evidence-graph",
+            evidence.HEIGHT,
+            "Three charts over time: aggressor, victims, resource",
+        ),
+        height=evidence.HEIGHT,
+    )
+
+
+def _victims_panel() -> Component:
+    return panel(
+        "victims",
+        "Victims",
+        "Typical values felt by their callers; the most harmed first.",
+        grid("victims-grid", VICTIMS, height=380, sort="times"),
+        height=380,
+    )
+
+
+def _answers() -> list[Component]:
+    """The right column; each panel is as high as what it says."""
+    return [
         panel(
-            "evidence",
-            "Evidence",
-            "The blamed tenant, its victims and the resource on one clock (UTC).",
-            keys(KEYS),
-            graph(
-                "evidence-graph",
-                evidence.HEIGHT,
-                "Three charts over time: aggressor, victims, resource",
-            ),
-            height=evidence.HEIGHT,
-            wide="pw-w-8",
-        ),
-        html.Div(
-            [
-                panel(
-                    "why",
-                    "Why this tenant",
-                    "Each test of the evidence.",
-                    html.Div(id="why-list"),
-                    height=200,
-                ),
-                panel(
-                    "rivals",
-                    "Other suspects",
-                    "And why they are not blamed.",
-                    html.Div(id="rivals-table"),
-                ),
-            ],
-            className="pw-stack pw-w-4",
+            "decide", "What to do", "Nothing happens without your word.", html.Div(id="decide-list")
         ),
         panel(
-            "victims",
-            "Victims",
-            "Typical values felt by their callers; the most harmed first.",
-            grid("victims-grid", VICTIMS, height=380, sort="times"),
-            height=380,
-            wide="pw-w-8",
+            "why",
+            "How we know",
+            "Each test of the evidence.",
+            html.Div(id="why-list"),
+            height=200,
         ),
-        html.Div(
-            [
-                panel(
-                    "decide",
-                    "What to do",
-                    "Nothing happens without your word.",
-                    html.Div(id="decide-list"),
-                ),
-                panel(
-                    "events", "Timeline", "Times are UTC.", html.Div(id="events-list"), height=160
-                ),
-            ],
-            className="pw-stack pw-w-4",
+        panel(
+            "rivals",
+            "Other suspects",
+            "And why they are not blamed.",
+            html.Div(id="rivals-table"),
         ),
+        panel("events", "Timeline", "Times are UTC.", html.Div(id="events-list"), height=160),
     ]
 
 
@@ -178,11 +172,21 @@ def head(view: IncidentDetail) -> Component:
                 ],
                 className="pw-row",
             ),
-            html.P(" ".join(view.explanation), className="pw-explain"),
+            html.P(" ".join(gist(view)), className="pw-explain"),
+            *_all_words(view),
             html.Div(actions(view), className="pw-row pw-actions"),
         ],
         className="pw-hero",
     )
+
+
+def _all_words(view: IncidentDetail) -> list[Component]:
+    """The same sentences as `partywall explain` prints, for who wants every one."""
+    if not view.explanation:
+        return []
+    sentences = html.Ul([html.Li(one) for one in view.explanation])
+    summary = html.Summary("All the evidence in words")
+    return [html.Details([summary, sentences], className="pw-words")]
 
 
 def duration(view: IncidentDetail) -> str:
@@ -246,8 +250,18 @@ def facts(view: IncidentDetail) -> list[Kpi]:
             view.resource,
             "bad" if (view.utilisation or 0) > 0.8 else "",
         ),
-        Kpi("Cost of the excess", wording.money(view.cost, view.currency), _share(view)),
+        _last(view),
     ]
+
+
+def _last(view: IncidentDetail) -> Kpi:
+    """What the excess costs, or, without a price, how soon it was seen."""
+    if view.cost is not None:
+        return Kpi("Cost of the excess", wording.rounded(view.cost, view.currency), _share(view))
+    if view.detected_at is None:
+        return Kpi("Noticed after", "–", "not sure enough yet")
+    late = (view.detected_at - view.started_at).total_seconds()
+    return Kpi("Noticed after", wording.span(late), f"at {wording.clock(view.detected_at)} UTC")
 
 
 def _share(view: IncidentDetail) -> str:
@@ -257,29 +271,31 @@ def _share(view: IncidentDetail) -> str:
 
 
 def _added(harms: list[HarmView]) -> tuple[str, str]:
-    """Geometric means over the victims that felt latency, as one pair of words."""
-    felt = [h for h in harms if h.signal == "latency" and h.before_s > 0 and h.during_s > 0]
-    if not felt:
+    """The change of the typical latency, as one pair of words."""
+    typical = felt(harms)
+    if typical is None:
         return "–", "no victim felt latency"
-    before = math.exp(sum(math.log(h.before_s) for h in felt) / len(felt))
-    during = math.exp(sum(math.log(h.during_s) for h in felt) / len(felt))
-    return (
-        f"+{wording.seconds(during - before)}",
-        f"{wording.seconds(before)} → {wording.seconds(during)} typical",
-    )
+    change = f"{wording.seconds(typical.before_s)} → {wording.seconds(typical.during_s)} typical"
+    return f"+{wording.seconds(typical.during_s - typical.before_s)}", change
 
 
 def why(view: IncidentDetail) -> Filled:
-    checks = [check for blame in view.blames for check in blame.checks] or view.checks
-    if not checks and not view.caveats:
+    rest = unsaid(view)
+    if not view.blames and not rest and not view.caveats:
         return empty("Nobody is blamed, so there is nothing to prove.")
     parts: list[Component] = []
     for blame in view.blames:
         share = f" takes {wording.percent(blame.share)} of {view.resource}"
         parts += [html.P([tenant_link(blame.tenant, "aggressor"), share]), checklist(blame.checks)]
-    if view.checks:
-        parts.append(checklist(view.checks))
+    if rest:
+        parts.append(checklist(rest))
     return Filled((html.Div([*parts, caveats(view.caveats)]),))
+
+
+def unsaid(view: IncidentDetail) -> list[CheckView]:
+    """Tests of the finding that no blame already shows: the same test is told once."""
+    told = [check for blame in view.blames for check in blame.checks]
+    return [check for check in view.checks if check not in told]
 
 
 def rivals(view: IncidentDetail) -> Filled:

@@ -22,6 +22,7 @@ from dashboard.wiring import Ask, Filled, connect, empty
 TITLE = "Overview"
 QUESTION = "Is anyone hurting anyone right now?"
 OPEN = ("firing", "flapping")
+WATCHED = "pending"
 MOVERS = 8
 HOT = 0.8
 
@@ -30,44 +31,52 @@ def layout(_at: address.Address) -> list[Component]:
     return [
         panel("now", "Now", "", html.Div(id="now-banner"), height=78, wide="pw-w-full pw-w-bare"),
         panel("numbers", "Numbers", "", kpi.row("numbers-cards"), wide="pw-w-full pw-w-bare"),
-        panel(
-            "louder",
-            "Who is louder than usual",
-            "One row a tenant, the loudest first: orange is more than expected at this hour, "
-            "blue is less. Click a cell to open the tenant.",
-            scale(),
-            graph(
-                "louder-graph", 520, "Heatmap of tenants over time, offered load against expected"
-            ),
-            height=520,
-            wide="pw-w-7",
-        ),
-        panel(
-            "full",
-            "How full the resources are",
-            "Busiest hours of the week as part of capacity, split by the largest tenants.",
-            keys(density.KEYS),
-            graph("full-graph", 420, "Bars of resource use against capacity"),
-            height=520,
-            wide="pw-w-5",
-        ),
-        panel(
-            "movers",
-            "Top movers",
-            "Tenants by offered load over what is expected of them.",
-            html.Div(id="movers-table"),
-            height=300,
-            wide="pw-w-7",
-        ),
-        panel(
-            "feed",
-            "Latest incidents",
-            "Newest first, open and past.",
-            html.Div(id="feed-table"),
-            height=300,
-            wide="pw-w-5",
-        ),
+        html.Div([_louder_panel(), _feed_panel()], className="pw-stack pw-w-7"),
+        html.Div([_full_panel(), _movers_panel()], className="pw-stack pw-w-5"),
     ]
+
+
+def _louder_panel() -> Component:
+    return panel(
+        "louder",
+        "Who is louder than usual",
+        "One row a tenant, the loudest first: orange is more than expected at this hour, "
+        "blue is less. Click a cell to open the tenant.",
+        scale(),
+        graph("louder-graph", 520, "Heatmap of tenants over time, offered load against expected"),
+        height=520,
+    )
+
+
+def _full_panel() -> Component:
+    return panel(
+        "full",
+        "How full the resources are",
+        "Busiest hours of the week as part of capacity, split by the largest tenants.",
+        keys(density.KEYS),
+        graph("full-graph", 330, "Bars of resource use against capacity"),
+        height=330,
+    )
+
+
+def _movers_panel() -> Component:
+    return panel(
+        "movers",
+        "Top movers",
+        "Tenants by offered load over what is expected of them.",
+        html.Div(id="movers-table"),
+        height=300,
+    )
+
+
+def _feed_panel() -> Component:
+    return panel(
+        "feed",
+        "Latest incidents",
+        "Newest first, open and past.",
+        html.Div(id="feed-table"),
+        height=120,
+    )
 
 
 def scale() -> Component:
@@ -77,6 +86,8 @@ def scale() -> Component:
             html.Span("⅛ or less"),
             html.Span(className="pw-scale-bar"),
             html.Span("8 or more times expected"),
+            html.Span(className="pw-scale-gap"),
+            html.Span("no data"),
         ],
         className="pw-scale",
     )
@@ -92,8 +103,10 @@ def _register_words(app: Dash, api: Client) -> None:
         health = await api.health()
         if health.newest_window is None:
             return Filled((banner.first_steps(),))
-        open_ = await api.get(client.INCIDENTS, "/incidents", state=OPEN, limit=20)
-        return Filled((banner.banner(health, worst(open_)),))
+        found = await api.get(client.INCIDENTS, "/incidents", state=(*OPEN, WATCHED), limit=50)
+        watched = [one for one in found if one.state == WATCHED]
+        open_ = [one for one in found if one.state != WATCHED]
+        return Filled((banner.banner(health, worst(open_), watched),))
 
     async def numbers(_ask: Ask) -> Filled:
         health, cost = await asyncio.gather(api.health(), _cost(api))
@@ -219,7 +232,7 @@ def cards(health: Health, cost: CostPage | None) -> list[Kpi]:
         ),
         Kpi(
             "Cost this week",
-            wording.money(cost.bill, cost.currency) if cost else "–",
+            wording.rounded(cost.bill, cost.currency) if cost else "–",
             f"{cost.week}, {cost.status}" if cost else "no price sheet yet",
             "",
             address.link("cost"),
@@ -247,7 +260,6 @@ def movers_table(items: list[TenantSummary]) -> Component:
         Column("Times expected", number=True),
         Column("Share of its resource", number=True),
         Column("p95", number=True, wide_only=True),
-        Column("Resource", wide_only=True),
     ]
     rows: list[list[Cell]] = [
         [
@@ -260,7 +272,6 @@ def movers_table(items: list[TenantSummary]) -> Component:
                 wording.percent(one.share, 1),
             ),
             wording.seconds(one.p95_s),
-            wording.names(one.resources, 1),
         ]
         for one in items
     ]
@@ -268,11 +279,19 @@ def movers_table(items: list[TenantSummary]) -> Component:
 
 
 def feed_table(found: list[IncidentSummary]) -> Component:
-    columns = [Column("Incident"), Column("State"), Column("Since", number=True)]
+    columns = [
+        Column("Incident"),
+        Column("Kind", wide_only=True),
+        Column("State"),
+        Column("Victims", number=True, wide_only=True),
+        Column("Since (UTC)", number=True),
+    ]
     rows: list[list[Cell]] = [
         [
             incident_link(one.id, one.sentence),
+            wording.kind(one.kind),
             state_badge(one.state),
+            f"{one.victims:,}",
             wording.stamp(one.started_at),
         ]
         for one in found

@@ -141,7 +141,7 @@ def cards(view: TenantDetail) -> list[Kpi]:
     promise = f"promised {view.slo_ms:.0f} ms" if view.slo_ms else "nothing promised"
     missed = bool(view.slo_ms and view.p95_s and view.p95_s * 1000 > view.slo_ms)
     margin = (
-        f"margin {wording.money(view.margin, view.currency)}" if view.margin else "no price known"
+        f"margin {wording.rounded(view.margin, view.currency)}" if view.margin else "no price known"
     )
     return [
         Kpi(
@@ -161,7 +161,7 @@ def cards(view: TenantDetail) -> list[Kpi]:
             wording.percent(view.error_ratio, 2),
             f"{wording.number(view.requests_per_s)} requests/s",
         ),
-        Kpi("Cost this week", wording.money(view.cost, view.currency), margin),
+        Kpi("Cost this week", wording.rounded(view.cost, view.currency), margin),
     ]
 
 
