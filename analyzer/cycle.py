@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from analyzer import rollup, usage
+from analyzer import baseline, rollup, usage
 from analyzer.ingest import Drained, Ingest
 from analyzer.judgement import Judge, Judged
 from analyzer.rollup import RetentionSettings
@@ -44,7 +44,8 @@ def run_cycle(rooms: Rooms, *, now: datetime) -> Cycled:
 
     1. `ingest.drain`: segments become usage rows, exactly once.
     2. `rollup.roll_up`: 10 s to 1 min, 1 h and 1 day, only what the new rows touched.
-    3. `judge.judge`: detect, advance incidents, decide, record, one transaction a window.
+    3. `baseline.refresh`, `usage.learn_expected`: each finished hour teaches what is usual.
+    4. `judge.judge`: detect, advance incidents, decide, record, one transaction a window.
 
     Twice-safe: a crash at any line is repaired by the next run. Deliveries and reports have
     timetables of their own (`jobs`), so that a slow receiver never delays a verdict.
@@ -53,6 +54,7 @@ def run_cycle(rooms: Rooms, *, now: datetime) -> Cycled:
     rollup.roll_up(rooms.store, now=now, settings=rooms.retention)
     until = rollup.watermark(rooms.store)
     if until is not None:
+        baseline.refresh(rooms.store, until=until)
         usage.learn_expected(rooms.store, until=until)
     judged = tuple(rooms.judge.judge(until, now=now)) if until is not None else ()
     return Cycled(drained, until, judged)

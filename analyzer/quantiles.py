@@ -81,3 +81,13 @@ def _answer(
     np.add.at(summed, row, counts)
     for place, q in enumerate(qs):
         found[place, members] = quantile(summed, bounds, q)
+
+
+def middles(bounds: Sequence[float]) -> Floats:
+    """Log of the geometric middle of each bucket, [BUCKETS]; the open one starts at its bound."""
+    edges = np.asarray([b for b in bounds if np.isfinite(b)][: BUCKETS - 1], np.float64)
+    edges = np.log(np.maximum(edges, 1e-6))
+    below = np.concatenate([[edges[0] - np.log(2.0)], edges[:-1]])
+    inner = (edges + below) / 2.0
+    last = np.full(BUCKETS - edges.size, edges[-1] + np.log(2.0) / 4.0)
+    return np.concatenate([inner, last])

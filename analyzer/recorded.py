@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from analyzer.detect.arrays import MEASURES, Floats, zeroed
+from analyzer.quantiles import middles
 from analyzer.ring import Integers
-from analyzer.windows import add_up, middles
+from analyzer.windows import add_up
 from collector.model import (
     GRAIN_S,
     LATENCY_BOUNDS,

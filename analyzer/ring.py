@@ -21,7 +21,8 @@ class Ring:
     """Holds the last `length` windows of `GRAIN_S` seconds; grows with tenants.
 
     Memory is one float32 array [measures, tenants, length + SLACK] with the newest window at a
-    moving column, so that what the detector sees is a view and not a copy.
+    moving column, so that what the detector sees is a view and not a copy. `trailing` is what its
+    own windows taught, `normal` what is held to be normal now.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Ring:
         self.capacity = capacity
         self.length = length
         self.window_s = GRAIN_S
+        self.trailing: Normal | None = None
         self.normal: Normal | None = None
         self.learned_at = -1
         self.end = 0
@@ -44,6 +46,11 @@ class Ring:
         self._tenants: dict[TenantId, int] = {}
         self._values = np.full((len(MEASURES), 0, length + SLACK), np.nan, np.float32)
         self._poisoned = np.zeros(length + SLACK, np.bool_)
+
+    @property
+    def tenants(self) -> tuple[TenantId, ...]:
+        """In the order of the rows."""
+        return tuple(self._tenants)
 
     def reserve(self, end: int) -> None:
         """Make room for windows up to grain `end` (exclusive) without showing them yet."""
@@ -139,7 +146,7 @@ class Ring:
         return ResourceWindows(
             resource=self.resource,
             kind=self.kind,
-            tenants=tuple(self._tenants),
+            tenants=self.tenants,
             ts=start + np.arange(values.shape[2]) * step,
             window_s=float(self.window_s),
             **measures,

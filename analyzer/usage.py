@@ -1,7 +1,8 @@
 """Questions about usage: series, tenants, heatmap, shares, utilisation.
 
 Load is what a tenant asks of a resource in busy seconds per second (`offered` in the migrations);
-expected is its own median minute over the last hours. Polars frames carry `ts` as UTC without zone;
+expected is its own median minute over the last hours, drawn toward what earlier weeks did in this
+hour once they are two (`analyzer.baseline`). Polars frames carry `ts` as UTC without zone;
 rates are per second, latencies seconds. Absent is null, not zero.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from analyzer.baseline import LEAST_WEEKS, hour_of_week
 from analyzer.quantiles import quantiles
 from analyzer.spans import Spans, spans
 from analyzer.store import Store
@@ -287,12 +289,25 @@ def utilisation(
 
 
 def learn_expected(store: Store, *, until: datetime) -> bool:
-    """Learn anew what is expected, at most every five minutes of data. Returns whether it did."""
+    """Learn anew what is expected: every five minutes of data, and when an hour begins. Returns
+    whether it did."""
     at = until.astimezone(UTC).replace(tzinfo=None)
     learned: datetime | None = store.rows("expected_learned_at")[0][0]
-    if learned is not None and timedelta(0) <= at - learned < _LEARN_EVERY:
+    fresh = learned is not None and timedelta(0) <= at - learned < _LEARN_EVERY
+    if learned is not None and fresh and _newest(at).hour == _newest(learned).hour:
         return False
     with store.transaction() as tx:
         tx.execute("forget_expected")
-        tx.execute("learn_expected", since=at - _LEARN_OVER, until=at)
+        tx.execute(
+            "learn_expected",
+            since=at - _LEARN_OVER,
+            until=at,
+            how=hour_of_week(_newest(at)),
+            least=LEAST_WEEKS,
+        )
     return True
+
+
+def _newest(at: datetime) -> datetime:
+    """The start of the newest window that ended by `at`."""
+    return at - timedelta(seconds=GRAIN_S)

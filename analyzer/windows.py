@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
+from analyzer import baseline
 from analyzer.detect import DetectSettings, ResourceWindows, learn
-from analyzer.detect.arrays import MEASURES, Floats
+from analyzer.detect.arrays import MEASURES
+from analyzer.detect.season import Season, seasoned
 from analyzer.model import Incident, Kind
+from analyzer.quantiles import middles
 from analyzer.ring import Ring
 from analyzer.store import Store
 from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
@@ -61,6 +64,8 @@ class Windows:
         self._detect = detect or DetectSettings()
         self._rings: dict[ResourceId, Ring] = {}
         self._until: datetime | None = None
+        self._hour: datetime | None = None
+        self._seasons: Mapping[ResourceId, pl.DataFrame] = {}
 
     def __iter__(self) -> Iterator[ResourceWindows]:
         for ring in self._rings.values():
@@ -78,7 +83,20 @@ class Windows:
         bounds = {int(i): tuple(b) for i, b in self._store.rows("windows_bounds")}
         for resource, kind, capacity in kinds:
             self.describe(resource, kind, capacity)
+        self._turn(self._store, until)
         self.take(frame, since=since, until=until, bounds=bounds)
+
+    def _turn(self, store: Store, until: datetime) -> None:
+        """Each hour of the week has its own habits."""
+        newest = until - timedelta(seconds=GRAIN_S)
+        hour = newest.replace(minute=0, second=0, microsecond=0)
+        if hour == self._hour:
+            return
+        self._hour = hour
+        known = baseline.of_hour(store, hour).partition_by("resource", as_dict=True)
+        self._seasons = {ResourceId(str(key[0])): part for key, part in known.items()}
+        for ring in self._rings.values():
+            self._expect(ring)
 
     def describe(self, resource: ResourceId, kind: str | None, capacity: float | None) -> None:
         """Tell what a resource is; a resource only seen in usage is a database without capacity."""
@@ -153,8 +171,29 @@ class Windows:
         few = due[: 1 + 2 * len(rings) // every]
         for ring in [r for r in rings if r.normal is None and end - r.learned_at >= SHY] + few:
             ring.choose_window()
-            ring.normal = learn(ring.windows(), self._detect) or ring.normal
+            ring.trailing = learn(ring.windows(), self._detect) or ring.trailing
+            self._expect(ring)
             ring.learned_at = end
+
+    def _expect(self, ring: Ring) -> None:
+        """What is normal now: what the last hours taught, drawn toward the hour of the week."""
+        ring.normal, known = ring.trailing, self._seasons.get(ring.resource)
+        if ring.trailing is not None and known is not None:
+            who = ring.tenants[: ring.trailing.demand.size]
+            ring.normal = seasoned(ring.trailing, season_of(known, who))
+
+
+def season_of(known: pl.DataFrame, tenants: Sequence[TenantId]) -> Season:
+    """Rows of `baseline.of_hour` of one resource as arrays in the order of `tenants`."""
+    order = pl.DataFrame({"tenant": list(tenants)}, schema={"tenant": pl.String})
+    rows = order.join(known, on="tenant", how="left", maintain_order="left")
+    return Season(
+        weeks=rows["weeks"].cast(pl.Float64).fill_null(0.0).to_numpy(),
+        **{
+            name: rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            for name in ("demand", "demand_spread", "felt", "felt_spread")
+        },
+    )
 
 
 def feed(ring: Ring, part: pl.DataFrame) -> None:
@@ -204,16 +243,6 @@ def add_up(narrow: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     return narrow.group_by(keys, maintain_order=True).agg(
         pl.col("window_s").max(), log.alias("log_latency"), *sums
     )
-
-
-def middles(bounds: tuple[float, ...]) -> Floats:
-    """Log of the geometric middle of each bucket, [BUCKETS]; the open one starts at its bound."""
-    edges = np.asarray([b for b in bounds if np.isfinite(b)][: BUCKETS - 1], np.float64)
-    edges = np.log(np.maximum(edges, 1e-6))
-    below = np.concatenate([[edges[0] - np.log(2.0)], edges[:-1]])
-    inner = (edges + below) / 2.0
-    last = np.full(BUCKETS - edges.size, edges[-1] + np.log(2.0) / 4.0)
-    return np.concatenate([inner, last])
 
 
 def _grain(moment: datetime) -> int:

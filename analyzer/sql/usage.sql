@@ -124,7 +124,8 @@ SELECT max(learned_at) FROM expected;
 DELETE FROM expected;
 
 -- name: learn_expected
--- The median minute: what a surge of less than half the span cannot move.
+-- The median minute: what a surge of less than half the span cannot move. Where earlier weeks are
+-- known, weeks / (weeks + 1) of the way toward them, in logarithms (as `detect.season`).
 INSERT INTO expected
 WITH minutes AS (
     SELECT
@@ -133,7 +134,25 @@ WITH minutes AS (
     FROM usage_1m
     WHERE ts >= $since AND ts < $until
     GROUP BY ALL
+),
+recent AS (
+    SELECT tenant, resource, family, median(load) AS load
+    FROM minutes
+    GROUP BY tenant, resource, family
+),
+habits AS (
+    SELECT tenant, resource, family, load, weeks / (weeks + 1.0) AS pull
+    FROM baselines
+    WHERE how = $how AND weeks >= $least
 )
-SELECT tenant, resource, family, median(load), $until
-FROM minutes
-GROUP BY tenant, resource, family;
+SELECT
+    tenant, resource, family,
+    CASE
+        WHEN habits.load IS NULL THEN recent.load
+        WHEN recent.load > 0
+            THEN exp((1 - pull) * ln(recent.load) + pull * habits.load)
+        ELSE exp(habits.load)
+    END,
+    $until
+FROM recent
+FULL JOIN habits USING (tenant, resource, family);

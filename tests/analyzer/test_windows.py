@@ -11,8 +11,9 @@ import pytest
 from analyzer.detect import DetectSettings
 from analyzer.detect.arrays import MEASURES
 from analyzer.model import Kind
+from analyzer.quantiles import middles
 from analyzer.ring import Ring
-from analyzer.windows import BUCKET_COLUMNS, Windows, WindowSettings, middles, with_log_latency
+from analyzer.windows import BUCKET_COLUMNS, Windows, WindowSettings, with_log_latency
 from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 from tests.analyzer.test_flags import ACME, START, play
 
