@@ -130,7 +130,8 @@ def label(
         raise Rejected(Rejection.INVALID_FIELD, f"label must be {wanted}", field="label")
     with store.transaction() as tx:
         changed = replace(_need(tx, incident_id), label=label)
-        _write(tx, changed, withdrawn=False)
+        row = tx.row("journal_incident", id=incident_id)
+        _write(tx, changed, withdrawn=bool(row and row[1]))
         tx.execute(
             "journal_label_insert",
             incident=incident_id, ts=stored(now), label=label, note=note, by_whom=_name(by),

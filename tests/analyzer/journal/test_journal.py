@@ -274,3 +274,10 @@ def test_many_people_and_the_cycle_at_once_lose_nothing(store):
         assert found is not None
         assert found.acknowledged_by == name
         assert len(journal.timeline(store, IncidentId(name))) == 3
+
+
+def test_a_label_brings_no_withdrawn_incident_back(store):
+    gone = Transition(TransitionType.WITHDRAWN, at(2), incident(), "did not last")
+    write(store, gone)
+    journal.label(store, ONE, "false_alarm", by="ann", now=at(3))
+    assert journal.incidents(store) == []
