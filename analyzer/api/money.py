@@ -14,7 +14,7 @@ from analyzer.api import views
 from analyzer.cost.book import CostBook, book
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown, shown_amount
-from analyzer.cost.statement import Statement, TenantLine, sha256, to_json
+from analyzer.cost.statement import Statement, TenantLine, Why, sha256, to_json
 from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week, parse_week, week_of
 from analyzer.density import OTHER, Density, held_densities
@@ -117,12 +117,13 @@ def cost_page(
             for line in s.resources
         ],
         weeks=weeks,
+        counted=s.counted,
     )
 
 
 def _lines(s: Statement, exact: Statement, limit: int) -> list[views.CostLine]:
     pairs = zip(s.tenants[:limit], exact.tenants, strict=False)
-    lines = [_line(s, line, known) for line, known in pairs]
+    lines = [_line(s, line, exact, known) for line, known in pairs]
     rest = s.tenants[limit:]
     return [*lines, _rest(s, rest)] if rest else lines
 
@@ -151,7 +152,7 @@ def _rest(s: Statement, lines: Sequence[TenantLine]) -> views.CostLine:
     )
 
 
-def _line(s: Statement, line: TenantLine, exact: TenantLine) -> views.CostLine:
+def _line(s: Statement, line: TenantLine, exact: Statement, known: TenantLine) -> views.CostLine:
     return views.CostLine(
         tenant=line.tenant,
         plan=line.plan,
@@ -162,7 +163,16 @@ def _line(s: Statement, line: TenantLine, exact: TenantLine) -> views.CostLine:
         revenue=None if line.revenue is None else s.money(line.revenue),
         margin=None if line.margin is None else s.money(line.margin),
         share=line.total / s.bill if s.bill else 0.0,
-        change=exact.change,
+        change=known.change,
+        thousand_direct=exact.per_thousand(known.direct, known.operations),
+        thousand_loaded=exact.per_thousand(known.total, known.operations),
+        why=None if line.why is None else _why(s, line.why),
+    )
+
+
+def _why(s: Statement, why: Why) -> views.CostWhy:
+    return views.CostWhy(
+        price=s.money(why.price), usage=s.money(why.usage), neighbours=s.money(why.neighbours)
     )
 
 

@@ -294,6 +294,17 @@ class CostLine(View):
     share: float
     change: float | None  # against the week before, as a ratio
     names: int = 1  # tenants in this line: more than one under `__other__`
+    thousand_direct: str | None = None  # cost of 1,000 operations, `CostPage.counted`
+    thousand_loaded: str | None = None  # the same with idle and shared cost
+    why: CostWhy | None = None
+
+
+class CostWhy(View):
+    """Of the change since the week before; the three sum to it as shown."""
+
+    price: str
+    usage: str
+    neighbours: str
 
 
 class CostPage(View):
@@ -313,6 +324,7 @@ class CostPage(View):
     lines: list[CostLine]  # dearest first, those after `limit` summed under `__other__`
     resources: list[ResourceCost]
     weeks: list[str]
+    counted: str = ""  # request | queue | query | cache: what unit costs are told of
 
 
 class ResourceCost(View):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -25,6 +26,7 @@ from analyzer.cost.usage import (
     Tenant,
     Use,
     naive,
+    read_operations,
     read_resources,
     read_tenants,
     read_use,
@@ -56,6 +58,8 @@ def make_statement(
     used = [uses[charge.start, charge.end] for charge in due]
     done = split(due, used, resources, seconds)
     lines = _resource_lines(due, used, done, resources)
+    counted, operations = read_operations(reader, week.start, end)
+    known = _tenant_lines(due, done, tenants, seconds, settings, (week.start, end), before)
     hours = reader.row("cost_trace", start=naive(week.start), end=naive(end))
     return Statement(
         week=week.id,
@@ -66,9 +70,10 @@ def make_statement(
         status=_status(status, lines),
         scale=settings.scale,
         terms=settings,
-        tenants=_tenant_lines(due, done, tenants, seconds, settings, (week.start, end), before),
+        tenants=tuple(replace(t, operations=operations.get(t.tenant, 0)) for t in known),
         resources=lines,
         notes=tuple(_notes(due, used, resources, lines)),
+        counted=counted,
     )
 
 
@@ -125,8 +130,8 @@ def _parts(due: Sequence[Charge], done: Split) -> dict[str, list[Part]]:
     cells = done.cells.join(names, on="pot").drop("pot")
     summed = cells.group_by("holder", "resource").agg(pl.all().sum()).sort("holder", "resource")
     parts: dict[str, list[Part]] = defaultdict(list)
-    for holder, resource, direct, idle, shared in summed.iter_rows():
-        parts[holder].append(Part(resource, direct, idle, shared))
+    for holder, *part in summed.iter_rows():
+        parts[holder].append(Part(*part))
     return parts
 
 

@@ -36,9 +36,20 @@ def stored(reader: Reader, week: str) -> Stored | None:
 
 def cost_before(reader: Reader, week: Week, settings: CostSettings) -> dict[str, int]:
     """What each tenant cost the week before, in quanta of these settings; empty if unknown."""
+    return costs_of(week_before(reader, week, settings), settings)
+
+
+def week_before(reader: Reader, week: Week, settings: CostSettings) -> Statement | None:
+    """The statement of the week before, if it is in the same currency."""
     last = stored(reader, week.previous().id)
     if last is None or last.statement.terms.currency != settings.currency:
+        return None
+    return last.statement
+
+
+def costs_of(last: Statement | None, settings: CostSettings) -> dict[str, int]:
+    """What each tenant cost, in quanta of these settings."""
+    if last is None:
         return {}
-    shift = settings.scale - last.statement.scale
-    lines = last.statement.tenants
-    return {line.tenant: int(Decimal(line.total).scaleb(shift)) for line in lines}
+    shift = settings.scale - last.scale
+    return {line.tenant: int(Decimal(line.total).scaleb(shift)) for line in last.tenants}

@@ -14,8 +14,9 @@ from functools import lru_cache
 
 from babel.numbers import get_currency_precision
 
+from analyzer.cost.change import whole
 from analyzer.cost.rounding import Cell, controlled, nearest
-from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine, money
+from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine, Why, money
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,12 +95,20 @@ def _part(part: Part, total: int, unit: int, carry: list[int]) -> Part:
 
 
 def _tenant(line: TenantLine, parts: Sequence[Part], unit: int) -> TenantLine:
+    before = None if line.before is None else nearest(line.before, unit)
+    paid = sum(part.total for part in parts)
     return replace(
         line,
         parts=tuple(parts),
         revenue=None if line.revenue is None else nearest(line.revenue, unit),
-        before=None if line.before is None else nearest(line.before, unit),
+        before=before,
+        why=None if line.why is None else _why(line.why, paid - (before or 0), unit),
     )
+
+
+def _why(why: Why, change: int, unit: int) -> Why:
+    """The reasons sum to the change as displayed."""
+    return Why(*whole([part / unit for part in (why.price, why.usage, why.neighbours)], change))
 
 
 def _resource(line: ResourceLine, paid: int, idle: int, unattributed: int) -> ResourceLine:

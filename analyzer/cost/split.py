@@ -22,7 +22,8 @@ _DEMAND = {"pot": pl.Int64, "holder": pl.String, "weight": pl.Int128}
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`cells`: (pot, holder, direct, idle, shared i128), pot = index of the charge; tenants only.
+    """`cells`: (pot, holder, direct, idle, shared, used i128), pot = index of the charge; tenants
+    only; `used` is what the direct share was measured by.
     `idle` and `unattributed`: what is left of each charge.
     """
 
@@ -56,7 +57,8 @@ def split(
     second = _apportioned(idle, _idle_demand(charges, uses, named))
     idle = _minus(idle, second)
     fixed = [pot for pot, charge in enumerate(charges) if charge.kind == "fixed"]
-    return Split(_cells(named, second, fixed), tuple(idle), tuple(unattributed))
+    cells = _cells(named, second, fixed)
+    return Split(_with_use(cells, demand), tuple(idle), tuple(unattributed))
 
 
 def _demand(
@@ -156,6 +158,13 @@ def _left(charges: Sequence[Charge], shares: pl.DataFrame) -> tuple[list[int], l
 def _minus(totals: list[int], shares: pl.DataFrame) -> list[int]:
     given = dict(shares.group_by("pot").agg(pl.col("amount").sum()).iter_rows())
     return [total - int(given.get(pot, 0)) for pot, total in enumerate(totals)]
+
+
+def _with_use(cells: pl.DataFrame, demand: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    used = pl.concat([*demand, pl.DataFrame(schema=_DEMAND)]).rename({"weight": "used"})
+    return cells.join(used, on=["pot", "holder"], how="left").with_columns(
+        pl.col("used").fill_null(pl.lit(0, pl.Int128))
+    )
 
 
 def _cells(named: pl.DataFrame, idle: pl.DataFrame, fixed: list[int]) -> pl.DataFrame:

@@ -22,12 +22,15 @@ ESTIMATE_BELOW = 0.80
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one tenant pays for one resource."""
+    """What one tenant pays for one resource. `used` is what its share was measured by: microseconds
+    of the resource, operations or volume (0 in statements that did not keep it).
+    """
 
     resource: str
     direct: int
     idle: int
     shared: int
+    used: int = 0
 
     @property
     def total(self) -> int:
@@ -35,9 +38,19 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """price + usage + neighbours is the change of the cost since the week before, exactly."""
+
+    price: int
+    usage: int
+    neighbours: int
+
+
+@dataclass(frozen=True, slots=True)
 class TenantLine:
     """What one tenant costs and brings in. `before` is its cost of the week before
-    (0: it was not there; None: that week is not known).
+    (0: it was not there; None: that week is not known), `operations` what it did in the week, of
+    the statement's `counted` kind.
     """
 
     tenant: str
@@ -46,6 +59,8 @@ class TenantLine:
     parts: tuple[Part, ...]
     revenue: int | None
     before: int | None = None
+    operations: int = 0
+    why: Why | None = None
 
     @property
     def direct(self) -> int:
@@ -89,7 +104,9 @@ class ResourceLine:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One week. `measured_hours` of `hours` have usage; `terms` are the prices it was made with."""
+    """One week. `measured_hours` of `hours` have usage; `terms` are the prices it was made with;
+    `counted` is the kind of operation that unit costs are told of: request, queue, query or cache.
+    """
 
     week: str
     start: datetime
@@ -102,6 +119,7 @@ class Statement:
     tenants: tuple[TenantLine, ...]
     resources: tuple[ResourceLine, ...]
     notes: tuple[str, ...] = field(default=())
+    counted: str = ""
 
     @property
     def bill(self) -> int:
@@ -125,6 +143,15 @@ class Statement:
         named = sum(abs(line.allocated) for line in self.resources)
         nameless = sum(abs(line.unattributed) for line in self.resources)
         return named / (named + nameless) if named + nameless else None
+
+    def per_thousand(self, quanta: int, operations: int) -> str | None:
+        """Cost of 1,000 operations, two decimals finer than the currency; None without any."""
+        if operations <= 0:
+            return None
+        decimals = self.terms.precision + 2
+        whole, part = 10 ** max(0, decimals - self.scale), 10 ** max(0, self.scale - decimals)
+        over, under = 2 * quanta * 1000 * whole + part * operations, 2 * part * operations
+        return money(over // under, decimals)
 
     def money(self, quanta: int) -> str:
         """An amount with all its decimals: 806400 at scale 4 is 80.6400."""
@@ -160,7 +187,10 @@ def sha256(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-_AMOUNTS = ("direct", "idle", "shared", "revenue", "before", "bill", "allocated", "unattributed")
+_AMOUNTS = (
+    "direct", "idle", "shared", "revenue", "before", "bill", "allocated", "unattributed",
+    "price", "usage", "neighbours",
+)  # fmt: skip
 
 
 def _written(value: object, scale: int, *, inside: bool = False) -> object:

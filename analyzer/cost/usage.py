@@ -10,8 +10,9 @@ from decimal import Decimal
 import polars as pl
 
 from analyzer.store import Reader
-from collector.model import UNKNOWN_TENANT
+from collector.model import UNKNOWN_TENANT, Family
 
+_COUNTED = (Family.REQUEST, Family.QUEUE, Family.QUERY, Family.CACHE)
 _DRIVERS = ("demand", "busy", "count", "volume")
 
 
@@ -70,6 +71,18 @@ def read_use(reader: Reader, start: datetime, end: datetime) -> Use:
     for resource, tenant, seconds in reader.rows("cost_presence", **bounds):
         placed.setdefault(resource, {})[tenant] = seconds
     return Use({str(key[0]): part for key, part in parts.items()}, placed)
+
+
+def read_operations(reader: Reader, start: datetime, end: datetime) -> tuple[str, dict[str, int]]:
+    """What unit costs are told of, and how many each tenant did: requests where they are counted,
+    else jobs, else queries, else cache operations; ("", {}) when nothing is.
+    """
+    rows = reader.rows("cost_operations", start=naive(start), end=naive(end))
+    found: dict[str, dict[str, int]] = {}
+    for family, tenant, operations in rows:
+        found.setdefault(family, {})[tenant] = int(operations)
+    chosen = next((family.value for family in _COUNTED if family in found), "")
+    return chosen, found.get(chosen, {})
 
 
 def read_tenants(reader: Reader) -> dict[str, Tenant]:

@@ -12,6 +12,8 @@ COLUMNS = (
     "record", "week", "version", "status", "zone", "start", "end", "hours", "currency", "decimals",
     "tenant", "name", "plan", "resource", "kind", "bill", "allocated", "direct", "idle", "shared",
     "unattributed", "total", "revenue", "margin", "before", "change", "coverage",
+    "counted", "operations", "per_1000_direct", "per_1000_loaded", "by_price", "by_usage",
+    "by_neighbours",
 )  # fmt: skip
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -97,10 +99,26 @@ def _tenant(s: Statement, line: TenantLine, *, facing: bool) -> dict[str, str]:
         "before": "" if line.before is None else s.money(line.before),
         "change": _ratio(line.change),
     }
+    row |= _units(s, line)
+    if line.why is not None:
+        row["by_price"] = s.money(line.why.price)
+        row["by_usage"] = s.money(line.why.usage)
+        row["by_neighbours"] = s.money(line.why.neighbours)
     if not facing:
         row["revenue"] = "" if line.revenue is None else s.money(line.revenue)
         row["margin"] = "" if line.margin is None else s.money(line.margin)
     return row
+
+
+def _units(s: Statement, line: TenantLine) -> dict[str, str]:
+    if not s.counted:
+        return {}
+    return {
+        "counted": s.counted,
+        "operations": str(line.operations),
+        "per_1000_direct": s.per_thousand(line.direct, line.operations) or "",
+        "per_1000_loaded": s.per_thousand(line.total, line.operations) or "",
+    }
 
 
 def _parts(s: Statement, line: TenantLine) -> list[dict[str, str]]:

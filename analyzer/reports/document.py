@@ -86,13 +86,3 @@ def coverage_words(coverage: float | None) -> str:
     if coverage is None:
         return "no use measured"
     return f"{coverage:.1%} of the used cost has a tenant's name"
-
-
-def change_words(line: TenantLine) -> str:
-    """The week-over-week change as people say it; nothing when the week before is not known."""
-    change = line.change
-    if change is None:
-        return "new" if line.before == 0 and line.total else ""
-    if abs(change) < 0.0005:
-        return "unchanged"
-    return f"{'up' if change > 0 else 'down'} {abs(change):.1%}"

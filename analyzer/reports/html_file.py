@@ -9,7 +9,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analyzer.cost.shown import shown, shown_amount
 from analyzer.cost.statement import Statement
-from analyzer.reports.document import Document, change_words, coverage_words
+from analyzer.reports.document import Document, coverage_words
+from analyzer.reports.wording import (
+    change_words,
+    counted_words,
+    movers,
+    spoken_name,
+    unit_costs,
+    why_words,
+)
 
 _SHOWN_BARS = 12
 
@@ -45,6 +53,11 @@ def render_html(document: Document) -> bytes:
             s=statement,
             line=line,
             delta=_delta(document),
+            why=lambda line: why_words(statement, line),
+            spoken=spoken_name,
+            movers=movers(document.statement),
+            counted=counted_words(statement),
+            units=lambda line: unit_costs(document.statement, exact[line.tenant]),
             money=statement.money,
             change=lambda line: change_words(exact[line.tenant]),
             covered=coverage_words,

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from analyzer.cost.change import explained
 from analyzer.cost.engine import make_statement
-from analyzer.cost.ledger import Stored, cost_before, stored
+from analyzer.cost.ledger import Stored, cost_before, costs_of, stored, week_before
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown_amount
 from analyzer.cost.statement import Statement, money, sha256, to_json
@@ -172,14 +173,16 @@ def _close(
     with store.reader() as reader:
         last = stored(reader, week.id)
         trace = _trace(reader, week)[1]
+        earlier = week_before(reader, week, settings)
         statement = make_statement(
             reader,
             week,
             settings,
             until=week.end,
             status=_status(week, settings, now),
-            before=cost_before(reader, week, settings),
+            before=costs_of(earlier, settings),
         )
+    statement = explained(statement, earlier)
     content = to_json(statement)
     digest = sha256(content)
     if last is not None and last.sha256 == digest:

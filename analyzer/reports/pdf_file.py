@@ -11,9 +11,18 @@ import typst
 
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement, TenantLine
-from analyzer.reports.document import Document, change_words
+from analyzer.reports.document import Document
 from analyzer.reports.html_file import Bar, bill_bar, tenant_bars
+from analyzer.reports.wording import (
+    change_words,
+    counted_words,
+    movers,
+    spoken_name,
+    unit_costs,
+    why_words,
+)
 
+_UNIT_ROWS = 40
 _ROWS = 250
 """Tenants with a row of their own; the rest is one row, so that the columns still add up."""
 
@@ -51,6 +60,7 @@ def _common(document: Document, sentence: str) -> dict[str, object]:
         f" CSV and FOCUS keep every decimal. Statement {document.sha256[:16]}",
         "bars": [],
         "legend": [],
+        "changes": [],
         "notes": [],
     }
 
@@ -65,7 +75,8 @@ def _platform(document: Document) -> dict[str, object]:
     return _common(document, sentence) | {
         "bars": [asdict(bar) for bar in bars],
         "legend": ["direct", "idle", "shared", "unattributed"],
-        "tables": [asdict(t) for t in (_proof(s), _resources(s), _tenants(s, document.statement))],
+        "tables": [asdict(t) for t in _sections(s, document.statement)],
+        "changes": [f"{name} {words}" for name, words in movers(document.statement)],
         "notes": list(s.notes),
     }
 
@@ -74,7 +85,7 @@ def _tenant(document: Document) -> dict[str, object]:
     s = shown(document.statement)
     line = next((t for t in s.tenants if t.tenant == document.tenant), None)
     assert line is not None
-    sentence = f"{line.name or line.tenant}: {s.money(line.total)} {s.terms.currency} this week"
+    sentence = f"{spoken_name(line)}: {s.money(line.total)} {s.terms.currency} this week"
     table = Section(
         "Resources",
         "Direct is what was used or reserved; idle and shared are parts of what all pay.",
@@ -83,7 +94,38 @@ def _tenant(document: Document) -> dict[str, object]:
         ["all", *_money(s, line.direct, line.idle, line.shared, line.total)],
         (3, 1, 1, 1, 1),
     )
-    return _common(document, sentence) | {"tables": [asdict(table)]}
+    exact = next(t for t in document.statement.tenants if t.tenant == line.tenant)
+    units = unit_costs(document.statement, exact)
+    why = why_words(s, line)
+    said = [f"Against the week before {why}"] if why else []
+    if units:
+        said.append(
+            f"1,000 {counted_words(s)} cost {units[0]} {s.terms.currency} directly,"
+            f" {units[1]} with idle and shared cost"
+        )
+    return _common(document, sentence) | {"tables": [asdict(table)], "changes": said}
+
+
+def _sections(s: Statement, exact: Statement) -> list[Section]:
+    found = [_proof(s), _resources(s), _tenants(s, exact)]
+    return [*found, _units(exact)] if exact.counted else found
+
+
+def _units(exact: Statement) -> Section:
+    rows = []
+    for line in exact.tenants[:_UNIT_ROWS]:
+        costs = unit_costs(exact, line)
+        if costs:
+            rows.append([line.name or line.tenant, f"{line.operations:,}", *costs])
+    words = counted_words(exact)
+    return Section(
+        f"Cost of 1,000 {words}",
+        "Direct is what was used or reserved; the last column has idle and shared cost too.",
+        ("tenant", words, "direct", "with idle and shared"),
+        rows,
+        [],
+        (3, 1, 1, 1),
+    )
 
 
 def _proof(s: Statement) -> Section:

@@ -12,7 +12,8 @@ import xlsxwriter
 
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement, TenantLine
-from analyzer.reports.document import Document, change_words
+from analyzer.reports.document import Document
+from analyzer.reports.wording import change_words, unit_costs
 
 Cell = str | Decimal | None
 
@@ -42,7 +43,10 @@ def _sheets(document: Document) -> list[tuple[str, Sequence[str], list[list[Cell
     if document.tenant is not None:
         return [("cost", parts, _parts(s, own))]
     spent = ("resource", "kind", "allocated", "idle", "unattributed", "bill")
-    earned = ("tenant", "name", "plan", *parts[2:], "revenue", "margin", "change")
+    earned = (
+        "tenant", "name", "plan", *parts[2:], "revenue", "margin", "change", "operations",
+        "per 1,000 direct", "per 1,000 loaded", "prices", "own use", "neighbours",
+    )  # fmt: skip
     return [
         ("proof", spent[2:], [_proof(s)]),
         ("resources", spent, _resources(s)),
@@ -72,9 +76,18 @@ def _tenants(s: Statement, exact: Statement) -> list[list[Cell]]:
             *(t.tenant, t.name, t.plan),
             *_amounts(s, t.direct, t.idle, t.shared, t.total, t.revenue, t.margin),
             change_words(before),
+            *_facts(s, t, exact, before),
         ]
         for t, before in zip(s.tenants, exact.tenants, strict=True)
     ]
+
+
+def _facts(s: Statement, line: TenantLine, exact: Statement, known: TenantLine) -> list[Cell]:
+    costs = unit_costs(exact, known)
+    units: list[Cell] = [Decimal(cost) for cost in costs] if costs else [None, None]
+    why = line.why
+    reasons = _amounts(s, *((why.price, why.usage, why.neighbours) if why else (None,) * 3))
+    return [Decimal(known.operations), *units, *reasons]
 
 
 def _parts(s: Statement, lines: Sequence[TenantLine]) -> list[list[Cell]]:
@@ -90,16 +103,19 @@ def _write(
 ) -> None:
     sheet = book.add_worksheet(name)
     bold = book.add_format({"bold": True})
-    decimals = shown(document.statement).scale
-    money = book.add_format({"num_format": "0." + "0" * decimals if decimals else "0"})
+    formats = {n: book.add_format({"num_format": f"0.{'0' * n}" if n else "0"}) for n in range(9)}
     sheet.write_string(0, 0, document.headline(), bold)
     for column, word in enumerate(head):
         sheet.write_string(2, column, word, bold)
     for number, row in enumerate(rows, start=3):
         for column, cell in enumerate(row):
             if isinstance(cell, Decimal):
-                sheet.write_number(number, column, cell, money)
+                sheet.write_number(number, column, cell, formats[_decimals(cell)])
             elif cell is not None:
                 sheet.write_string(number, column, cell)
     sheet.set_column(0, len(head), 16)
     sheet.freeze_panes(3, 1)
+
+
+def _decimals(cell: Decimal) -> int:
+    return max(0, -int(cell.as_tuple().exponent))

@@ -118,6 +118,12 @@ SELECT
 FROM usage_1h
 WHERE ts >= $start AND ts < $end;
 
+-- name: cost_operations
+SELECT family, tenant, sum("count")::HUGEINT AS operations
+FROM usage_1h
+WHERE ts >= $start AND ts < $end AND "count" > 0
+GROUP BY ALL;
+
 -- name: cost_days
 SELECT DISTINCT ts::DATE AS day FROM usage_1h ORDER BY day;
 

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -16,10 +17,11 @@ from pypdf import PdfReader
 
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.shown import shown
-from analyzer.cost.statement import Statement, sha256, to_json
+from analyzer.cost.statement import Statement, Why, sha256, to_json
 from analyzer.reports.csv_file import inert
 from analyzer.reports.document import Document, for_tenant
 from analyzer.reports.files import render
+from analyzer.reports.wording import movers
 from analyzer.store import Store
 from collector.model import UNKNOWN_TENANT, TenantId
 from tests.analyzer.cost import house
@@ -204,6 +206,25 @@ def test_the_same_document_is_the_same_bytes(document, format_):
 def workbook(document: Document) -> dict[str, list[tuple[Any, ...]]]:
     book = load_workbook(io.BytesIO(render(document, "xlsx")))
     return {s.title: [tuple(c.value for c in row) for row in s.iter_rows(min_row=4)] for s in book}
+
+
+def test_the_pdf_and_the_workbook_say_why_a_cost_changed(document, statement):
+    why = Why(-79_000_000, 40_000, 0)
+    line = replace(statement.tenants[0], operations=4_000, before=10, why=why)
+    line = replace(line, why=Why(line.total - 10 - 40_000, 40_000, 0))
+    known = replace(statement, counted="request", tenants=(line, *statement.tenants[1:]))
+    s = shown(known)
+    text = pdf_text(replace(document, statement=known))
+    (said,) = [words for _, words in movers(known)]
+    assert said in " ".join(text.split())  # though the first name turns text around
+    assert "Cost of 1,000 requests" in text
+    assert known.per_thousand(line.total, 4_000) in text
+    row = workbook(replace(document, statement=known))["tenants"][0]
+    assert row[10] == 4_000
+    shown_why = s.tenants[0].why
+    assert [round(value * 100) for value in row[13:16]] == [
+        shown_why.price, shown_why.usage, shown_why.neighbours,
+    ]  # fmt: skip
 
 
 def test_the_workbook_holds_the_numbers_of_the_statement(document, statement):
