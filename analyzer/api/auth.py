@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from analyzer.api.problems import problem_response
@@ -44,7 +45,13 @@ class BearerAuth:
             return _refused(Rejection.UNAUTHENTICATED, "unknown token")
         if not may(token, scope["method"], scope["path"], scope["query_string"].decode("latin-1")):
             return _refused(Rejection.FORBIDDEN, f"token {token.name!r} has scope {token.scope}")
+        scope.setdefault("state", {})["tenant"] = token.tenant
         return None
+
+
+def confined(request: Request) -> str:
+    """The one tenant whoever asks may read of; empty: all of them."""
+    return str(getattr(request.state, "tenant", "") or "")
 
 
 def may(token: Token, method: str, path: str, query: str) -> bool:

@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import polars as pl
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from analyzer import journal, registry, usage
+from analyzer.api.auth import confined
 from analyzer.api.incidents import summary
 from analyzer.api.resources import step_of, usage_views
 from analyzer.api.status import SHOWN
 from analyzer.api.times import parse_range
 from analyzer.api.views import (
+    IncidentSummary,
     PlacementView,
     TenantDetail,
     TenantIn,
@@ -25,7 +27,7 @@ from analyzer.api.views import (
 from analyzer.config import AnalyzerSettings
 from analyzer.cost.book import costs_so_far
 from analyzer.journal import IncidentFilter
-from analyzer.model import Incident, Isolation
+from analyzer.model import Incident, Isolation, Kind
 from analyzer.pulse import Pulse
 from analyzer.store import Store
 from collector.model import (
@@ -134,12 +136,14 @@ def router(
 
     @routes.get("/tenants/{tenant}")
     def get_tenant(
+        request: Request,
         tenant: str,
         since: Annotated[str | None, Query(alias="from")] = None,
         until: Annotated[str | None, Query(alias="to")] = None,
     ) -> TenantDetail:
         start, end = parse_range(since, until, now=clock(), default=timedelta(hours=6))
-        return _detail(store, directory, settings, TenantId(tenant), start, end)
+        found = _detail(store, directory, settings, TenantId(tenant), start, end)
+        return _own_only(found) if confined(request) else found
 
     @routes.post("/tenants", status_code=201)
     def provision(body: TenantIn) -> TenantSummary:
@@ -148,6 +152,27 @@ def router(
         return _summary(directory.table().row(by_predicate=pl.col("id") == known, named=True))
 
     return routes
+
+
+def _own_only(found: TenantDetail) -> TenantDetail:
+    """What the tenant itself may read: its own part in an incident, nobody else's name."""
+    return found.model_copy(
+        update={
+            "as_aggressor": [_nameless(each, found.id) for each in found.as_aggressor],
+            "as_victim": [_nameless(each, found.id) for each in found.as_victim],
+        }
+    )
+
+
+def _nameless(each: IncidentSummary, own: str) -> IncidentSummary:
+    mine = [name for name in each.aggressors if name == own]
+    part = "slowed its neighbours" if mine else "was slowed by others"
+    if each.kind != Kind.NOISY_NEIGHBOUR.value:
+        part = "was slow"
+    said = f"{own} {part} on {each.resource}."
+    return each.model_copy(
+        update={"aggressors": mine, "sentence": said, "acknowledged_by": None, "label": None}
+    )
 
 
 def _filtered(table: pl.DataFrame, search: str, state: str) -> pl.DataFrame:

@@ -222,3 +222,19 @@ def test_machines_need_no_token(road, path):
 def test_the_api_describes_itself(call):
     described = json.loads(call("GET", "/api/openapi.json").content)
     assert "/api/v1/incidents/{incident}" in described["paths"]
+
+
+def test_a_tenant_reads_of_its_incidents_and_of_no_other_tenant(road, call, incident):
+    page = call("GET", f"/api/v1/incidents/{incident}").json()
+    noisy, hurt = page["aggressors"][0], page["harms"][0]["tenant"]
+    for reader, other in ((hurt, noisy), (noisy, hurt)):
+        token = Token("t", token="t" * 20, scope="tenant", tenant=reader)
+        confined = api(
+            replace(road.analyzer, settings=replace(road.settings, tokens=(token,))), road.clock
+        )
+        answer = Caller(confined, "t" * 20)("GET", f"/api/v1/tenants/{reader}")
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        (told,) = body["as_victim"] + body["as_aggressor"]
+        assert reader in told["sentence"]
+        assert other not in answer.text
