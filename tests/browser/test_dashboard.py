@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Page, ViewportSize, expect
 
+from dashboard import theme
 from tests.dashboard.fake_api import FakeApi
 
 pytestmark = pytest.mark.browser
@@ -53,12 +54,15 @@ class Watched:
         ):
             self.strangers.append(request.url)
 
-    def open(self, path: str) -> Page:
+    def load(self, path: str) -> Page:
+        """As a first visit does."""
         self.page.goto(f"{self.site}{path}")
         return settled(self.page)
 
-    def go(self, path: str) -> Page:
-        """As a link does: without loading the site again."""
+    def open(self, path: str) -> Page:
+        """As a link does: without loading the site again, which takes most of a test's time."""
+        if not self.page.url.startswith(self.site):
+            return self.load(path)
         self.page.evaluate("path => window.pw.go(path)", path)
         self.page.wait_for_url(f"**{path}")
         return settled(self.page)
@@ -82,28 +86,24 @@ def picture(page: Page, path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def contexts(browser: Browser) -> Iterator[dict[Scheme, BrowserContext]]:
-    """One a colour, so that scripts are fetched and compiled once."""
+def visit(browser: Browser, site: str) -> Iterator[Watched]:
+    """One page for all tests: scripts are fetched and compiled once."""
     size: ViewportSize = {"width": 1440, "height": 900}
-    schemes: tuple[Scheme, ...] = ("light", "dark")
-    found = {name: browser.new_context(viewport=size, color_scheme=name) for name in schemes}
-    yield found
-    for context in found.values():
-        context.close()
+    context = browser.new_context(viewport=size, color_scheme="light")
+    yield Watched(context, site)
+    context.close()
 
 
 @pytest.fixture
-def desk(contexts: dict[Scheme, BrowserContext], site: str) -> Iterator[Watched]:
-    watched = Watched(contexts["light"], site)
-    yield watched
-    watched.page.evaluate("localStorage.clear()")
-    watched.page.close()
+def desk(visit: Watched) -> Iterator[Watched]:
+    yield visit
+    visit.page.evaluate("localStorage.clear()")
 
 
-def look(page: Page, name: str, scheme: str, width: int, artefacts: Path) -> None:
+def look(page: Page, name: str, scheme: Scheme, width: int, artefacts: Path) -> None:
     """One page at one width: filled, no wider than the window, its grids drawn."""
     page.set_viewport_size({"width": width, "height": 1700 if width > 900 else 3400})
-    page.wait_for_timeout(250)
+    page.wait_for_timeout(200)
     states = page.locator(".pw-panel").evaluate_all("all => all.map(one => one.className)")
     assert states, name
     assert not [state for state in states if "is-error" in state], name
@@ -115,17 +115,50 @@ def look(page: Page, name: str, scheme: str, width: int, artefacts: Path) -> Non
     picture(page, artefacts / f"{name}-{scheme}-{width}.png")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_filled_quiet_and_local(contexts, site, artefacts, scheme):
-    watched = Watched(contexts[scheme], site)
-    watched.open("/")
+def labelled(page: Page, name: str) -> None:
+    """What a screen reader needs: one heading of the page, and a name for all that is used."""
+    assert page.locator("h1").count() == 1, name
+    assert page.locator("main h2").count() >= 1, name
+    nameless = page.locator("button, input, a[href], summary, [role=img]").evaluate_all(
+        """all => all.filter(one => !one.closest('.ag-root, .modebar') && one.type !== 'hidden'
+            && !(one.getAttribute('aria-label') || one.getAttribute('aria-labelledby')
+                 || one.textContent.trim() || one.title || (one.labels && one.labels.length)))
+            .map(one => one.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == [], name
+    twice = page.evaluate(
+        """(() => { const ids = [...document.querySelectorAll('[id]')].map(one => one.id);
+            return ids.filter((id, k) => id && ids.indexOf(id) !== k
+                && !document.getElementById(id).closest('svg, .ag-root')); })()"""
+    )
+    assert twice == [], name
+
+
+def recoloured(page: Page, scheme: Scheme) -> None:
+    page.locator("#toggle").click()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+    page.wait_for_timeout(150)
+    settled(page)
+
+
+def test_every_page_is_filled_quiet_local_and_labelled_in_both_colours(visit, artefacts):
+    schemes: list[Scheme] = ["light", "dark"]
+    page = visit.load("/")
     for name, path in PAGES.items():
-        page = watched.page if path == "/" else watched.go(path)
+        if path != "/":
+            visit.open(path)
+        labelled(page, name)
         for width in (1440, 390):
-            look(page, name, scheme, width, artefacts)
-    watched.page.close()
-    assert watched.complaints == []
-    assert watched.strangers == []
+            look(page, name, schemes[0], width, artefacts)
+        page.set_viewport_size({"width": 1440, "height": 900})
+        schemes.reverse()
+        recoloured(page, schemes[0])
+        for width in (390, 1440):
+            look(page, name, schemes[0], width, artefacts)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert schemes[0] == "light"  # as many pages as make pairs
+    assert visit.complaints == []
+    assert visit.strangers == []
 
 
 def test_the_overview_says_who_hurts_whom_and_leads_to_the_evidence(desk):
@@ -135,9 +168,13 @@ def test_the_overview_says_who_hurts_whom_and_leads_to_the_evidence(desk):
     page.wait_for_url("**/incidents/INC-42")
     expect(page.locator(".pw-headline")).to_contain_text("acme")
     expect(page.locator("#evidence-graph .xy, #evidence-graph .x3y3").first).to_be_attached()
+    words = page.locator(".pw-words")
+    expect(words.locator("li").first).to_be_hidden()
+    words.locator("summary").click()
+    expect(words.locator("li").first).to_contain_text("acme began to use db:shard-3")
 
 
-def test_a_decision_is_approved_only_after_a_yes_and_under_a_name(desk, fake):
+def test_decisions_and_labels_are_sent_only_after_a_yes_and_under_a_name(desk, fake):
     page = desk.open("/incidents/INC-42")
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_role("dialog")).to_contain_text("Throttle acme on db:shard-3 to 2.1")
@@ -146,14 +183,14 @@ def test_a_decision_is_approved_only_after_a_yes_and_under_a_name(desk, fake):
     page.get_by_role("button", name="Do it").click()
     expect(page.locator(".mantine-Notification-root")).to_contain_text("Done")
     assert fake.posts == [("decisions/DEC-7/approve", {"by": "mara"})]
-
-
-def test_a_false_alarm_is_marked(desk, fake):
-    page = desk.open("/incidents/INC-42")
+    expect(page.get_by_role("dialog")).to_be_hidden()
     page.get_by_role("button", name="Mark false alarm").click()
+    page.get_by_label("Your name").fill("")
     page.get_by_role("button", name="Do it").click()
-    expect(page.locator(".mantine-Notification-root")).to_be_visible()
-    assert fake.posts == [("incidents/INC-42/label", {"by": "dashboard", "label": "false_alarm"})]
+    expect(page.locator(".mantine-Notification-root").nth(1)).to_contain_text("Done")
+    assert fake.posts[1:] == [
+        ("incidents/INC-42/label", {"by": "dashboard", "label": "false_alarm"})
+    ]
 
 
 def test_an_outage_keeps_the_last_figures_and_ends_by_itself(desk, fake: FakeApi):
@@ -168,9 +205,9 @@ def test_an_outage_keeps_the_last_figures_and_ends_by_itself(desk, fake: FakeApi
     expect(page.locator("#louder .pw-stale-chip")).to_be_hidden()
 
 
-def test_without_the_analyzer_the_page_still_stands_and_says_so(desk, fake: FakeApi):
+def test_without_the_analyzer_a_first_visit_still_stands_and_says_so(desk, fake: FakeApi):
     fake.tell("down")
-    page = desk.open("/tenants")
+    page = desk.load("/tenants")
     expect(page.get_by_role("heading", name="Tenants", exact=True)).to_be_visible()
     expect(page.locator("#list")).to_contain_text("The store is busy.")
     fake.tell("story")
@@ -182,7 +219,7 @@ def test_one_broken_panel_leaves_the_others_alone(desk, fake: FakeApi):
     fake.tell("partly")
     page = desk.open("/")
     expect(page.locator("#louder")).to_contain_text("Try again in a minute.")
-    expect(page.locator("#full")).to_have_class("pw-panel is-partial has-data pw-w-5")
+    expect(page.locator("#full")).to_have_class("pw-panel is-partial has-data")
 
 
 def test_a_fresh_start_says_what_to_do(desk, fake: FakeApi):
@@ -195,9 +232,9 @@ def test_a_fresh_start_says_what_to_do(desk, fake: FakeApi):
 def test_ten_thousand_tenants_sort_scroll_and_are_found(desk, fake: FakeApi):
     fake.tell("large")
     page = desk.open("/tenants")
-    expect(page.locator("#list-count")).to_contain_text("10,000 tenants")
+    expect(page.locator("#list-count")).to_contain_text("10,000 tenants", timeout=SLOW_MS)
     grid = page.locator("#tenants-grid")
-    expect(grid.locator(".ag-row").first).to_contain_text("acme")
+    expect(grid.locator(".ag-row[row-index='0']")).to_contain_text("acme")
     page.keyboard.press("/")
     expect(page.get_by_placeholder("Find a tenant")).to_be_focused()
     page.keyboard.type("acct-0999")
@@ -218,25 +255,25 @@ def test_filters_live_in_the_address(desk):
 
 def test_the_colours_change_in_charts_too(desk):
     page = desk.open("/")
-    tick = "getComputedStyle(document.querySelector('#full-graph .xtick text')).fill"
-    before = page.evaluate(tick)
+    tick = page.locator("#full-graph .xtick text").first
+    expect(tick).to_have_css("fill", rgb(theme.LIGHT.dim))
     page.locator("#toggle").click()
-    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
-    page.wait_for_timeout(1500)
-    assert page.evaluate(tick) != before
+    expect(tick).to_have_css("fill", rgb(theme.DARK.dim))
+    page.locator("#toggle").click()
+    expect(tick).to_have_css("fill", rgb(theme.LIGHT.dim))
 
 
-def test_the_range_is_chosen_with_a_click_and_kept_in_the_address(desk):
+def rgb(colour: str) -> str:
+    return "rgb({}, {}, {})".format(*(int(colour[k : k + 2], 16) for k in (1, 3, 5)))
+
+
+def test_range_and_pages_are_kept_in_the_address_and_reached_by_keyboard(desk):
     page = desk.open("/")
     page.locator("#range").get_by_text("24h").click()
     page.wait_for_url("**from=now-24h")
     page.reload()
     settled(page)
     expect(page.locator("#range input[value='now-24h']")).to_be_checked()
-
-
-def test_pages_are_reached_with_the_keyboard_alone(desk):
-    page = desk.open("/")
     page.keyboard.press("Tab")
     expect(page.locator(".pw-skip")).to_be_focused()
     page.keyboard.press("g")

@@ -24,6 +24,19 @@ def test_the_banner_leads_to_the_worst_incident():
     assert "/incidents/INC-42" in words
 
 
+def test_a_suspicion_is_said_quietly():
+    pending = story.incident_summary(STORY, 40).model_copy(update={"state": "pending"})
+    calm = story.health(Story(calm=True))
+    alone = banner(calm, None, [pending])
+    assert "pw-banner is-watch" in str(alone)
+    assert "Watching: " in str(alone)
+    assert "/incidents/INC-40" in str(alone)
+    beside = banner(story.health(STORY), story.incident_summary(STORY), [pending, pending])
+    assert "pw-banner is-bad" in str(beside)
+    assert " and 1 more" in str(beside)
+    assert "Watching" not in str(banner(calm, None))
+
+
 def test_a_test_that_could_not_be_made_is_not_a_passed_one():
     check = CheckView(name="Controls", passed=None, value=None, threshold=None, detail="too few")
     words = str(checklist([check]))

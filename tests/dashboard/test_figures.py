@@ -2,13 +2,16 @@
 
 import math
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import plotly.graph_objects as go
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analyzer.api import views
 from dashboard import theme
-from dashboard.figures import cost, density, evidence, heatmap, usage
+from dashboard.figures import cost, density, evidence, heatmap, labels, usage
 from tests.dashboard import story, story_incident
 from tests.dashboard.story import Story
 
@@ -35,6 +38,25 @@ def test_heatmap_colours_end_at_eight_times_but_the_hover_tells_the_truth():
     assert trace.z[0][0] == heatmap.REACH
     assert trace.customdata[0][0] == 32.0
     assert math.isnan(trace.z[0][1])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_unknown_cells_of_the_heatmap_are_grey_and_say_so(scheme):
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    view = views.Heatmap(
+        tenants=["acme"], clock=[at, at], window_s=60, values=[[0.0, None]], shown=1, of=1
+    )
+    known, gaps = heatmap.figure(view, scheme).data
+    assert math.isnan(known.z[0][1])
+    assert math.isnan(gaps.z[0][0])
+    assert {colour for _, colour in gaps.colorscale} == {scheme.gap}
+    assert "no data" in gaps.hovertemplate
+
+
+def test_a_heatmap_without_gaps_has_one_layer():
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    view = views.Heatmap(tenants=["acme"], clock=[at], window_s=60, values=[[0.0]], shown=1, of=1)
+    assert len(heatmap.figure(view, theme.LIGHT).data) == 1
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -90,9 +112,46 @@ def test_a_gap_in_the_evidence_stays_a_gap():
 
 def test_short_latencies_are_drawn_in_milliseconds():
     figure = evidence.figure(story_incident.incident(STORY), theme.LIGHT)
-    assert figure.layout.yaxis2.title.text == "ms"
+    assert "What the victims feel, ms" in [one.text for one in figure.layout.annotations]
     median = next(t for t in figure.data if t.name == "18 victims, median")
     assert 60 < median.y[0] < 80
+
+
+def test_lines_are_named_at_their_ends():
+    figure = evidence.figure(story_incident.incident(STORY), theme.LIGHT)
+    words = [one.text for one in figure.layout.annotations]
+    assert words.count("<b>acme</b>") == 2
+    assert {"victims", "without it", "promised", "capacity", "everyone else"} <= set(words)
+
+
+def test_the_evidence_ends_with_the_last_window_anybody_was_measured_in():
+    view = story_incident.incident(STORY)
+
+    def late(bands: list[views.Band]) -> list[views.Band]:
+        blank = {"aggressor", "victims", "others"}
+        return [
+            b.model_copy(update={"values": [*b.values[:-1], None]}) if b.role in blank else b
+            for b in bands
+        ]
+
+    half_told = view.model_copy(
+        update={
+            "aggressor_bands": late(view.aggressor_bands),
+            "victim_bands": late(view.victim_bands),
+            "resource_bands": late(view.resource_bands),
+        }
+    )
+    figure = evidence.figure(half_told, theme.LIGHT)
+    assert all(list(trace.x) == view.clock[:-1] for trace in figure.data)
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_names_of_lines_keep_their_order_and_never_touch(levels):
+    found = labels.spread([labels.Label(str(k), at, "victims") for k, at in enumerate(levels)])
+    placed = [one.level for one in found]
+    assert [levels[int(one.words)] for one in found] == sorted(levels)
+    assert all(b - a >= labels.GAP - 1e-9 for a, b in pairwise(placed))
+    assert max(placed, default=0.0) <= 1.0
 
 
 def test_an_incident_without_bands_is_still_a_figure():

@@ -83,7 +83,31 @@ def test_incident_numbers_tell_who_how_much_and_at_what_price():
 
 def test_an_incident_that_blames_nobody_charges_nobody():
     bare = VIEW.model_copy(update={"blames": [], "harms": [], "cost": None, "utilisation": None})
-    assert [card.value for card in incident.facts(bare)] == ["–", "0", "–", "–", "–"]
+    assert [card.value for card in incident.facts(bare)] == ["–", "0", "–", "–", "2 min"]
+
+
+def test_without_a_price_the_card_says_how_soon_it_was_noticed():
+    free = VIEW.model_copy(update={"cost": None})
+    card = incident.facts(free)[-1]
+    assert (card.name, card.value) == ("Noticed after", "2 min")
+    unsure = free.model_copy(update={"detected_at": None})
+    assert incident.facts(unsure)[-1].value == "–"
+
+
+def test_each_test_of_the_evidence_is_told_once():
+    blamed = VIEW.blames[0].checks
+    other = blamed[0].model_copy(update={"name": "load_grew"})
+    repeated = VIEW.model_copy(update={"checks": [*blamed, other]})
+    assert incident.unsaid(repeated) == [other]
+    words = str(incident.why(repeated).values[0])
+    assert words.count("Dose and response") == 1
+    assert words.count("Everybody's load grew") == 1
+
+
+def test_every_sentence_of_the_analyzer_is_kept_behind_the_few():
+    words = str(incident.head(VIEW))
+    assert "All the evidence in words" in words
+    assert all(sentence in words for sentence in VIEW.explanation)
 
 
 def test_victims_are_told_in_the_unit_of_what_they_felt():

@@ -53,6 +53,34 @@ def test_money_keeps_every_digit_it_was_given(amount, words):
     assert wording.money(amount, "EUR") == words
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "words"),
+    [
+        (None, "EUR", "–"),
+        ("2.8752", "EUR", "2.88 EUR"),
+        ("1446.1", "EUR", "1,446.10 EUR"),
+        ("1234567.5", "JPY", "1,234,568 JPY"),
+        ("0.1234", "KWD", "0.123 KWD"),
+        ("0.0004", "EUR", "< 0.01 EUR"),
+        ("-0.0004", "EUR", "> −0.01 EUR"),
+        ("-3.055", "EUR", "−3.06 EUR"),
+        ("0.0000", "EUR", "0.00 EUR"),
+        ("12", None, "12.00"),
+        ("n/a", "EUR", "n/a EUR"),
+        ("NaN", "EUR", "NaN EUR"),
+    ],
+)
+def test_cards_round_money_to_the_decimals_of_its_currency(amount, currency, words):
+    assert wording.rounded(amount, currency) == words
+
+
+def test_checks_are_said_in_words_even_those_nobody_has_words_for():
+    assert wording.check("others_slower") == "The others are slower"
+    assert wording.check("phase_of_moon") == "Phase of moon"
+    assert wording.check("Rose first") == "Rose first"
+    assert wording.check("") == ""
+
+
 def test_confidence_is_said_in_words_and_number():
     said = [wording.confidence(value) for value in (0.97, 0.9, 0.7, 0.6, 0.2)]
     assert said == [
