@@ -22,6 +22,7 @@ from collector.receivers.usage import UsageReceiver
 from collector.spool import Spool
 from collector.tenancy import Claim, authenticate
 from collector.wire import (
+    Bodies,
     Disconnected,
     Receive,
     Reply,
@@ -30,7 +31,6 @@ from collector.wire import (
     Send,
     headers_of,
     problem,
-    read_body,
     send_reply,
 )
 
@@ -58,6 +58,7 @@ class Collector:
         self.settings = settings
         self.spool = Spool(settings.spooling)
         self.metrics = CollectorMetrics()
+        self._bodies = Bodies(settings.limits.body_bytes)
         self.intake = Intake(settings, self.spool, self.metrics)
         receivers: Sequence[Receiver] = (
             RemoteWriteReceiver(self.intake, settings.limits),
@@ -111,9 +112,9 @@ class Collector:
         headers = headers_of(scope)
         try:
             claim = self._claim(headers)
-            body = await read_body(receive, headers, self.settings.limits.body_bytes)
-            request = Request(receiver.path, headers, body, _now_ms())
-            return await receiver.answer(request, claim)
+            async with self._bodies.body(receive, headers) as body:
+                request = Request(receiver.path, headers, body, _now_ms())
+                return await receiver.answer(request, claim)
         except Rejected as rejected:
             self.metrics.refused(rejected)
             return receiver.refuse(rejected, headers)

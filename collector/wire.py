@@ -5,8 +5,17 @@ Ingest routes are plain ASGI: a framework's validation per request would cost mo
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    MutableMapping,
+)
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +25,13 @@ from collector.model import Rejected, Rejection
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+BODY_S = 60.0
+"""Seconds a sender has for its body."""
+
+BODIES_AT_ONCE = 16
+"""As many of the largest size are held at once, or more of smaller ones."""
 
 
 class Disconnected(Exception):
@@ -61,20 +77,55 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """The body, counted while it streams. Raises Rejected(BODY_TOO_LARGE) or Disconnected."""
+class Bodies:
+    """All bodies held at the moment: a crowd of large or slow ones must not take the memory."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit  # of one body
+        self._held = 0
+
+    @asynccontextmanager
+    async def body(self, receive: Receive, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """A whole body, counted while it streams and until it is done with.
+
+        Raises Rejected: BODY_TOO_LARGE, OVERLOADED when others fill the room, UNAVAILABLE when it
+        takes too long. Raises Disconnected.
+        """
+        parts: list[bytes] = []
+        try:
+            await self._fill(parts, receive, headers)
+            yield b"".join(parts)
+        finally:
+            self._held -= sum(map(len, parts))
+
+    async def _fill(self, parts: list[bytes], receive: Receive, headers: Mapping[str, str]) -> None:
+        try:
+            async with asyncio.timeout(BODY_S):
+                async for part in _parts(receive, headers, self._limit):
+                    parts.append(part)
+                    self._held += len(part)
+                    if self._held > BODIES_AT_ONCE * self._limit:
+                        raise Rejected(Rejection.OVERLOADED, "too many bodies at once, send again")
+        except TimeoutError as error:
+            detail = f"the body took longer than {BODY_S} s: send smaller batches"
+            raise Rejected(Rejection.UNAVAILABLE, detail) from error
+
+
+async def _parts(receive: Receive, headers: Mapping[str, str], limit: int) -> AsyncIterator[bytes]:
+    """The body as it streams, never beyond the limit."""
     claimed = headers.get("content-length", "0")
-    size = int(claimed) if claimed.isdigit() else 0
-    parts: list[bytes] = []
     total = 0
-    while size <= limit and total <= limit:
+    more = (int(claimed) if claimed.isdecimal() else 0) <= limit
+    while more and total <= limit:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
-        parts.append(message.get("body", b""))
-        total += len(parts[-1])
-        if not message.get("more_body") and total <= limit:
-            return b"".join(parts)
+        part = message.get("body", b"")
+        total += len(part)
+        if total <= limit:
+            yield part
+            if not message.get("more_body"):
+                return
     raise Rejected(
         Rejection.BODY_TOO_LARGE, f"the body is larger than {limit} bytes: send smaller batches"
     )

@@ -8,17 +8,21 @@ import io
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from collector import series as series_room
+from collector import wire
+from collector.app import Collector
 from collector.config import LimitSettings
 from collector.intake import Readings
 from collector.series import SeriesBook
+from collector.wire import Receive
 from tests.collector.rooms import client, collector, readings
 from tests.collector.senders import (
     RW1_HEADERS,
@@ -243,3 +247,64 @@ def test_what_the_spool_cannot_take_is_not_charged_to_its_tenant(tmp_path) -> No
         return answer.status_code, len(app.intake._budgets)
 
     assert asyncio.run(run()) == (503, 0)
+
+
+async def told(app: Collector, receive: Receive) -> tuple[int, bytes]:
+    """What the collector answers to a usage body that comes in this way."""
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/usage", "headers": []}
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], sent[1]["body"]
+
+
+def test_a_body_that_drips_is_given_up(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(wire, "BODY_S", 0.1)
+
+    async def drip() -> MutableMapping[str, Any]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"{", "more_body": True}
+
+    async def run() -> tuple[int, bytes]:
+        app = collector(tmp_path)
+        answer = await told(app, drip)
+        assert app._bodies._held == 0
+        app.close()
+        return answer
+
+    status, body = asyncio.run(run())
+    assert status == 503
+    assert b"longer than" in body
+
+
+def test_a_crowd_of_bodies_does_not_take_the_memory(tmp_path) -> None:
+    """Each is within its limit, and none is ever complete."""
+
+    async def run() -> list[int]:
+        app = collector(tmp_path, limits=LimitSettings(body_bytes=1000))
+        gone = asyncio.Event()
+
+        def one() -> Receive:
+            parts = iter([b"x" * 900])
+
+            async def receive() -> MutableMapping[str, Any]:
+                for part in parts:
+                    return {"type": "http.request", "body": part, "more_body": True}
+                await gone.wait()
+                return {"type": "http.request", "body": b""}
+
+            return receive
+
+        held = [asyncio.create_task(told(app, one())) for _ in range(30)]
+        await asyncio.sleep(0.05)
+        refused = [task.result()[0] for task in held if task.done()]
+        gone.set()
+        await asyncio.gather(*held)
+        assert app._bodies._held == 0
+        app.close()
+        return refused
+
+    assert asyncio.run(run()) == [503] * 13
