@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from analyzer import journal
-from analyzer.decisions import DecisionPolicy, decide
+from analyzer.decisions import OPEN, DecisionPolicy, decide
 from analyzer.detect import DetectSettings, detect
 from analyzer.flags import FlagPolicy, advance_all
 from analyzer.journal import IncidentFilter
-from analyzer.model import Decision, Incident, Kind, Transition
+from analyzer.model import Decision, DecisionState, Incident, Kind, Transition
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Links
 from analyzer.store import Store
@@ -67,9 +67,24 @@ class Judge:
         """Judge windows that ended by `until`, in order; each moment is one transaction."""
         if self._until is None:
             self._until = self._restored(until)
-        for at in self._moments(self._until, until):
+        judged = self._until
+        for at in self._moments(judged, until):
             self._windows.advance(at)
             yield self._moment(at, now)
+        if self._until == judged:
+            self._lapse(now)
+
+    def _lapse(self, now: datetime) -> None:
+        """Without new windows nothing is renewed: what is past its time is over by the clock."""
+        standing = journal.open_decisions(self._store)
+        past = [
+            replace(decision, state=DecisionState.EXPIRED)
+            for decision in standing
+            if decision.state in OPEN and decision.expires_at <= now
+        ]
+        if past:
+            with self._store.transaction() as tx:
+                journal.record(tx, (), past, now=now, links=self._bench.links)
 
     def _moments(self, judged: datetime, until: datetime) -> Iterator[datetime]:
         start = max(judged, until - CATCH_UP)

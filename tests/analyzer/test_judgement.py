@@ -10,6 +10,8 @@ import pytest
 
 from analyzer import journal, judgement
 from analyzer.app import Analyzer
+from analyzer.cycle import run_cycle
+from analyzer.model import DecisionState
 from analyzer.notify.settings import EndpointSettings
 from analyzer.store import Transaction
 from collector.model import ResourceId
@@ -102,3 +104,16 @@ def test_a_long_downtime_is_caught_up_by_parts_and_only_its_end(road, monkeypatc
     assert [len(part) for part in parts] == [8, 8, 4, 0]
     moments = [at for part in parts for at in part]
     assert moments == [moments[0] + k * WINDOW for k in range(20)]
+
+
+def test_decisions_lapse_by_the_clock_when_no_usage_comes_any_more(road):
+    surge(road, 30, after=1)
+    road.live(8)
+    (made,) = journal.decisions(road.analyzer.store)
+    assert made.state is DecisionState.PROPOSED
+    run_cycle(road.analyzer.rooms, now=made.expires_at - WINDOW)
+    (still,) = journal.decisions(road.analyzer.store)
+    assert still.state is DecisionState.PROPOSED
+    run_cycle(road.analyzer.rooms, now=made.expires_at + WINDOW)
+    (over,) = journal.decisions(road.analyzer.store)
+    assert over.state is DecisionState.EXPIRED
