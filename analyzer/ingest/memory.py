@@ -15,6 +15,7 @@ from analyzer.registry import Key
 from analyzer.store import Reader, Transaction
 from collector.model import Column, Family, MeterKind, ResourceId, Series, TenantId
 
+_GENERATIONS = 4  # kept in memory; each may name a million series
 _FOLD_AT = 200_000  # appended states, and four times the number of series: then fold
 
 
@@ -48,7 +49,13 @@ class DrainMemory:
         self.registered: set[Key] = set()  # of native rows
 
     def generation(self, ident: str) -> Generation:
-        return self.generations.setdefault(ident, Generation())
+        """What a generation means. They are drained in order, so old ones are let go."""
+        found = self.generations.get(ident)
+        if found is None:
+            found = self.generations[ident] = Generation()
+            for old in sorted(self.generations)[:-_GENERATIONS]:
+                del self.generations[old]
+        return found
 
     def _load_series(self, reader: Reader) -> None:
         for row in reader.rows("series"):

@@ -49,6 +49,17 @@ def test_a_new_generation_goes_on_with_other_sids(store) -> None:
     assert windows(store) == {10: 5}
 
 
+def test_generations_long_drained_are_not_held_in_memory(store) -> None:
+    door = FakeDoor()
+    ingest = Ingest(store, door=door)
+    for number in range(10, 20):
+        door.put(1, [series(0), samples((0, 15 * number, number))], generation=f"g{number}")
+        ingest.drain(SPOOL, now=NOW)
+    assert sums(store)["count"] == 9
+    assert ingest._memory is not None
+    assert sorted(ingest._memory.generations) == ["g16", "g17", "g18", "g19"]
+
+
 @pytest.mark.parametrize(
     "statement",
     ["add_usage", "add_counter_states", "add_series", "add_segments", "observe_tenants"],
