@@ -1,20 +1,18 @@
-"""The timetable. APScheduler is only the heartbeat: what is due is decided by the ledgers.
+"""The timetable: a thread a job, which is only its heartbeat. What is due the ledgers decide.
 
-A run that was missed is made up at once (no grace time), runs of one job never overlap, and any
-job may run twice for the same window.
+The pauses are measured by the monotonic clock, so that a wall clock set back stops nothing. A run
+that took too long is followed by the next at once, runs of one job never overlap, and any job may
+run twice for the same window.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from analyzer.cycle import Rooms, run_cycle
 from analyzer.pulse import Pulse
@@ -42,27 +40,31 @@ class Timetable:
     """Runs jobs in threads until stopped."""
 
     def __init__(self, jobs: list[Job], *, clock: Clock = wall_clock) -> None:
-        self._scheduler = BackgroundScheduler(
-            timezone=UTC,
-            executors={"default": ThreadPoolExecutor(max(len(jobs), 1))},
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
-        )
-        self._scheduler.add_listener(_say, EVENT_JOB_ERROR)
-        for job in jobs:
-            self._scheduler.add_job(
-                lambda job=job: job.run(clock()),
-                "interval",
-                id=job.name,
-                seconds=job.every_s,
-                next_run_time=clock(),
-            )
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep, args=(job,), name=f"job-{job.name}", daemon=True)
+            for job in jobs
+        ]
 
     def start(self) -> None:
-        self._scheduler.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Let what runs finish."""
-        self._scheduler.shutdown(wait=True)
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep(self, job: Job) -> None:
+        while not self._stopping.is_set():
+            due = time.monotonic() + job.every_s
+            try:
+                job.run(self._clock())
+            except Exception:
+                log.exception("job %s failed", job.name)
+            self._stopping.wait(max(due - time.monotonic(), 0.0))
 
 
 def cycle_job(rooms: Rooms, pulse: Pulse, every_s: float) -> Job:
@@ -81,7 +83,3 @@ def cycle_job(rooms: Rooms, pulse: Pulse, every_s: float) -> Job:
                 log.info("%s %s: %s", move.incident.id, move.type.value, move.reason)
 
     return Job("cycle", every_s, run)
-
-
-def _say(event: JobExecutionEvent) -> None:
-    log.error("job %s failed: %s\n%s", event.job_id, event.exception, event.traceback)
