@@ -65,6 +65,16 @@ class DecisionFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Firing:
+    """Who is in an incident that fires, without its evidence."""
+
+    resource: ResourceId
+    kind: Kind
+    aggressors: tuple[TenantId, ...]
+    victims: tuple[TenantId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A line of an incident's timeline."""
 
@@ -325,6 +335,14 @@ def incidents(store: Store, which: IncidentFilter | None = None) -> list[Inciden
         limit=which.limit,
     )
     return [load(body, Incident) for (body,) in rows]
+
+
+def firing(store: Store) -> list[Firing]:
+    """All that fires now, newest first."""
+    return [
+        Firing(resource, Kind(kind), tuple(aggressors), tuple(victims))
+        for resource, kind, aggressors, victims in store.rows("journal_firing")
+    ]
 
 
 def incident(store: Store, incident_id: IncidentId) -> Incident | None:

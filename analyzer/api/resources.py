@@ -10,10 +10,8 @@ import polars as pl
 from fastapi import APIRouter, Query
 
 from analyzer import journal, registry, usage
-from analyzer.api.status import SHOWN
 from analyzer.api.times import parse_range
 from analyzer.api.views import Heatmap, ResourceUsage, ResourceView, UsagePoint
-from analyzer.journal import IncidentFilter
 from analyzer.pulse import Pulse
 from analyzer.store import Store
 from collector.model import Family, Rejected, Rejection, ResourceId, TenantId
@@ -135,8 +133,7 @@ def resource_views(store: Store, at: datetime) -> list[ResourceView]:
     """Every resource with its load over the last minute before `at`."""
     loads = usage.utilisation(store, start=at - timedelta(seconds=60), end=at, step_s=60)
     newest = {row["resource"]: row["utilisation"] for row in loads.iter_rows(named=True)}
-    shown = journal.incidents(store, IncidentFilter(states=SHOWN, limit=1000))
-    states = {incident.resource: incident.kind.value for incident in shown}
+    states = {one.resource: one.kind.value for one in journal.firing(store)}
     tenants: dict[str, int] = {}
     for placement in registry.current_placements(store):
         tenants[placement.resource] = tenants.get(placement.resource, 0) + 1

@@ -14,7 +14,6 @@ from analyzer import journal, registry, usage
 from analyzer.api.auth import confined
 from analyzer.api.incidents import summary
 from analyzer.api.resources import step_of, usage_views
-from analyzer.api.status import SHOWN
 from analyzer.api.times import parse_range
 from analyzer.api.views import (
     IncidentSummary,
@@ -26,8 +25,8 @@ from analyzer.api.views import (
 )
 from analyzer.config import AnalyzerSettings
 from analyzer.cost.book import costs_so_far
-from analyzer.journal import IncidentFilter
-from analyzer.model import Incident, Isolation, Kind
+from analyzer.journal import Firing, IncidentFilter
+from analyzer.model import Isolation, Kind
 from analyzer.pulse import Pulse
 from analyzer.store import Store
 from collector.model import (
@@ -72,7 +71,7 @@ class Directory:
         for placement in registry.current_placements(self._store):
             placed.setdefault(placement.tenant, []).append(placement.resource)
         costs = costs_so_far(self._store, self._clock(), self._money)
-        states = _states(journal.incidents(self._store, IncidentFilter(states=SHOWN, limit=1000)))
+        states = _states(journal.firing(self._store))
         base = pl.DataFrame(
             [
                 (
@@ -100,9 +99,9 @@ class Directory:
         )
 
 
-def _states(incidents: list[Incident]) -> dict[str, str]:
-    states = {h.tenant: "hurt" for i in incidents for h in i.finding.victims}
-    states |= {b.tenant: "loud" for i in incidents for b in i.finding.aggressors}
+def _states(firing: list[Firing]) -> dict[str, str]:
+    states = {victim: "hurt" for one in firing for victim in one.victims}
+    states |= {blamed: "loud" for one in firing for blamed in one.aggressors}
     return {str(tenant): state for tenant, state in states.items()} | {
         UNKNOWN_TENANT: "quarantined"
     }

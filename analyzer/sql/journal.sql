@@ -135,3 +135,9 @@ SELECT greatest(detected_at, $since) AS begun, ended_at FROM incidents
 WHERE NOT withdrawn AND detected_at IS NOT NULL
     AND (ended_at IS NULL OR ended_at >= $since)
 ORDER BY begun
+
+-- name: journal_firing
+-- Who is in what fires now, without the bodies: asked on every page.
+SELECT resource, kind, aggressors, victims FROM incidents
+WHERE NOT withdrawn AND state IN ('firing', 'flapping')
+ORDER BY started_at DESC, id
