@@ -11,6 +11,9 @@ from dashboard.components.badge import badge, state_badge
 
 VERBS = {"throttle": "Throttle", "move": "Move", "promote": "Promote", "demote": "Demote"}
 
+FEW = 3
+"""So many reasons are shown at once; more wait to be asked for."""
+
 
 def headline(view: DecisionView) -> str:
     """'Throttle acme on db:shard-3 to 2.1 busy seconds per second (1.8 to 2.6)'."""
@@ -34,12 +37,20 @@ def decision(view: DecisionView) -> Component:
                 className="pw-row",
             ),
             html.P(view.reason),
-            html.Ul([html.Li(one) for one in view.evidence], className="pw-plain pw-dim"),
+            _evidence(view),
             html.P(_fate(view), className="pw-dim pw-num"),
             _buttons(view),
         ],
         className="pw-decision",
     )
+
+
+def _evidence(view: DecisionView) -> Component:
+    lines = html.Ul([html.Li(one) for one in view.evidence], className="pw-plain pw-dim")
+    if len(view.evidence) <= FEW:
+        return lines
+    summary = html.Summary(f"{len(view.evidence)} reasons")
+    return html.Details([summary, lines], className="pw-words")
 
 
 def _fate(view: DecisionView) -> str:

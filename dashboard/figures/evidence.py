@@ -40,6 +40,8 @@ def figure(view: IncidentDetail, scheme: Scheme) -> go.Figure:
     for row, (bands, title) in enumerate(zip(rows, _titles(view), strict=True), start=1):
         _name(found, row, _readable(bands), title, scheme)
     _marks(found, view, scheme)
+    if view.clock:  # left to itself the axis makes room for the words at the marks
+        found.update_xaxes(range=[view.clock[0], view.clock[-1]])
     return found
 
 
