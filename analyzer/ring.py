@@ -13,6 +13,9 @@ Integers = npt.NDArray[np.int64]
 SLACK = 60
 """Windows written before the ring is moved back to the start of its memory."""
 
+RECENT = 60
+"""Newest windows by which the detection window is chosen."""
+
 CHOICES_S = (10, 20, 30, 60, 120, 300, 600)
 """Detection windows offered; one is chosen per resource from the data."""
 
@@ -46,6 +49,7 @@ class Ring:
         self._tenants: dict[TenantId, int] = {}
         self._values = np.full((len(MEASURES), 0, length + SLACK), np.nan, np.float32)
         self._poisoned = np.zeros(length + SLACK, np.bool_)
+        self._widths = np.full(length + SLACK, GRAIN_S, np.int64)
 
     @property
     def tenants(self) -> tuple[TenantId, ...]:
@@ -68,13 +72,24 @@ class Ring:
         keep = max(self._origin + self._values.shape[2] - origin, 0)
         fresh = np.full_like(self._values, np.nan)
         poisoned = np.zeros_like(self._poisoned)
+        widths = np.full_like(self._widths, GRAIN_S)
         if keep:
             fresh[:, :, :keep] = self._values[:, :, -keep:]
             poisoned[:keep] = self._poisoned[-keep:]
+            widths[:keep] = self._widths[-keep:]
         self._values, self._poisoned, self._origin = fresh, poisoned, origin
+        self._widths = widths
 
-    def write(self, tenants: list[TenantId], who: Integers, grains: Integers, rows: Floats) -> None:
-        """Set windows: `rows` [measures, n] of tenant `tenants[who[n]]` at `grains[n]`.
+    def write(
+        self,
+        tenants: list[TenantId],
+        who: Integers,
+        grains: Integers,
+        rows: Floats,
+        widths: Integers | None = None,
+    ) -> None:
+        """Set windows: `rows` [measures, n] of tenant `tenants[who[n]]` at `grains[n]`, each a part
+        of a row that was `widths[n]` seconds long (None: a grain).
 
         Windows older than the ring or past what is reserved are dropped; a window written again
         replaces what it held.
@@ -86,10 +101,13 @@ class Ring:
         at = grains - self._origin
         fits = (at >= 0) & (at < self._values.shape[2])
         self._values[:, places[who[fits]], at[fits]] = rows[:, fits]
+        if widths is not None:
+            np.maximum.at(self._widths, at[fits], widths[fits])
 
     def clear(self, since: int) -> None:
         """Forget windows from grain `since` on: they are about to be read again."""
         self._values[:, :, max(since - self._origin, 0) :] = np.nan
+        self._widths[max(since - self._origin, 0) :] = GRAIN_S
 
     def _place(self, tenant: TenantId) -> int:
         at = self._tenants.setdefault(tenant, len(self._tenants))
@@ -108,18 +126,21 @@ class Ring:
         """Detection window: the smallest choice that holds whole sample intervals.
 
         Tenants scraped every 15 s have rows in two of three 10 s windows; 30 s windows hold two
-        samples each. Judged on the busier half of the tenants.
+        samples each. Judged on the newest windows (history often comes coarser than what is live)
+        and on the busier half of the tenants.
         """
         low, high = self._bounds()
+        low = max(low, high - RECENT)
         count = self._values[1, : len(self._tenants), low:high]
         arrived = self._values[0, : len(self._tenants), low:high]
         there = ~(np.isnan(count) & np.isnan(arrived))
         alive = there.any(axis=0)
         if there.shape[1] < 12 or not alive.any():
             return
-        filled = np.quantile(there.mean(axis=1), 0.75)
+        filled = float(np.quantile(there.mean(axis=1), 0.75))
+        widest = float(np.quantile(self._widths[low:high][alive], 0.5))
         if filled > 0:
-            self.window_s = _window(GRAIN_S / float(filled))
+            self.window_s = _window(max(GRAIN_S / filled, widest))
 
     def _bounds(self) -> tuple[int, int]:
         high = self.end - self._origin

@@ -22,6 +22,7 @@ from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, Resour
 SHY = 3
 """Grains between two attempts to learn something while nothing is known."""
 
+_SUMS = [place for place, name in enumerate(MEASURES) if name not in ("log_latency", "waiting")]
 BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
 
 
@@ -197,16 +198,26 @@ def season_of(known: pl.DataFrame, tenants: Sequence[TenantId]) -> Season:
 
 
 def feed(ring: Ring, part: pl.DataFrame) -> None:
-    """Write one resource's narrow rows (ts, tenant and the measures) into its ring."""
+    """Write one resource's narrow rows (ts, tenant and the measures) into its ring.
+
+    A row of a longer window is spread over the grains it covers, sums divided, so that history at
+    a minute does not look like bursts of one grain in six.
+    """
     tenants = part["tenant"].unique(maintain_order=True)
     codes = part["tenant"].cast(pl.Enum(tenants)).to_physical().to_numpy().astype(np.int64)
     grains = part["ts"].dt.epoch("s").to_numpy() // GRAIN_S
+    widths = part["window_s"].cast(pl.Int64).fill_null(GRAIN_S).to_numpy()
     rows = np.stack(
         [part[m].cast(pl.Float64).fill_null(np.nan).to_numpy() for m in MEASURES]
     ).astype(np.float32)
-    widest = int(part["window_s"].max() or GRAIN_S)  # type: ignore[arg-type]
-    ring.write([TenantId(t) for t in tenants], codes, grains, rows)
-    ring.window_s = max(ring.window_s, widest // GRAIN_S * GRAIN_S)
+    parts = np.maximum(widths // GRAIN_S, 1)
+    rows[_SUMS] /= parts
+    if (parts > 1).any():
+        whose = np.repeat(np.arange(parts.size), parts)
+        ahead = np.arange(whose.size) - np.repeat(np.cumsum(parts) - parts, parts)
+        codes, grains, widths = codes[whose], grains[whose] + ahead, widths[whose]
+        rows = rows[:, whose]
+    ring.write([TenantId(t) for t in tenants], codes, grains, rows, widths)
 
 
 def with_log_latency(frame: pl.DataFrame, bounds: Mapping[int, tuple[float, ...]]) -> pl.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 from collector.catalog import FOREIGN_METERS, OWN_METERS, Meter
 
 REFERENCE = Path(__file__).parent / "reference"

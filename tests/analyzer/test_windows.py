@@ -13,7 +13,7 @@ from analyzer.detect.arrays import MEASURES
 from analyzer.model import Kind
 from analyzer.quantiles import middles
 from analyzer.ring import Ring
-from analyzer.windows import BUCKET_COLUMNS, Windows, WindowSettings, with_log_latency
+from analyzer.windows import BUCKET_COLUMNS, Windows, WindowSettings, feed, with_log_latency
 from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 from tests.analyzer.test_flags import ACME, START, play
 
@@ -161,3 +161,36 @@ def test_settings_name_every_problem_at_once():
     wrong = WindowSettings(length_s=60, late_s=-1, learn_every_s=1)
     assert len(wrong.problems()) == 3
     assert WindowSettings().problems() == []
+
+
+def narrow(starts_s: list[int], window_s: int, count: float) -> pl.DataFrame:
+    n = len(starts_s)
+    measured = {m: pl.Series(m, [None] * n, pl.Float64) for m in MEASURES}
+    measured["count"] = pl.Series("count", [count] * n)
+    measured["waiting"] = pl.Series("waiting", [2.0] * n)
+    return pl.DataFrame(
+        {
+            "ts": [(START + timedelta(seconds=s)).replace(tzinfo=None) for s in starts_s],
+            "window_s": pl.Series([window_s] * n, dtype=pl.Int32),
+            "tenant": ["acme"] * n,
+            **measured,
+        }
+    )
+
+
+def test_a_row_of_a_minute_is_spread_over_its_windows_and_gauges_are_not_divided():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 60)
+    ring.advance(START_GRAIN + 12)
+    feed(ring, narrow([0, 60], 60, 6.0))
+    assert counts(ring) == [1.0] * 12
+    assert [float(w) for w in ring.windows().waiting[0]] == [2.0] * 12
+
+
+@pytest.mark.parametrize(("live_s", "window_s"), [(10, 10), (60, 60)])
+def test_the_window_follows_what_is_live_and_not_what_history_was(live_s: int, window_s: int):
+    ring = Ring(DB, ResourceKind.DATABASE, None, 120)
+    ring.advance(START_GRAIN + 120)
+    feed(ring, narrow(list(range(0, 600, 60)), 60, 6.0))
+    feed(ring, narrow(list(range(600, 1200, live_s)), live_s, 1.0))
+    ring.choose_window()
+    assert ring.window_s == window_s
