@@ -146,11 +146,19 @@ class Intake:
         now_ms: int,
     ) -> Accepted:
         """Append usage rows whose tenants are resolved, as far as the tenants' rates allow."""
-        keep, shed = await self.aside(lambda: self._within_rate(table, now_ms / 1000))
+        done, kept, shed = await self.aside(lambda: self._take_rows(table, batch_id, now_ms))
+        if done is not None:
+            await asyncio.wrap_future(done)
+        return self._counted(Accepted(rows=kept, refused=(*refused, *shed)))
+
+    def _take_rows(
+        self, table: pa.Table, batch_id: str, now_ms: int
+    ) -> tuple[Future[None] | None, int, list[Refused]]:
+        keep, shed = self._within_rate(table, now_ms / 1000)
         kept = table if keep.all() else table.filter(pa.array(keep))
-        if kept.num_rows:
-            await self._spool.append([UsageRows(kept, batch_id)])
-        return self._counted(Accepted(rows=kept.num_rows, refused=(*refused, *shed)))
+        if not kept.num_rows:
+            return None, 0, shed
+        return self._spool.enqueue([UsageRows(kept, batch_id)]), kept.num_rows, shed
 
     def _counted(self, accepted: Accepted) -> Accepted:
         self._metrics.samples.inc(accepted.samples)
