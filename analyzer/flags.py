@@ -39,10 +39,14 @@ Step = tuple[Incident | None, list[Transition]]
 class FlagPolicy:
     """TOML section `[flags]`. `hits` of the last `of` windows open a blame; `slow_hits` of the last
     `slow_of` open a finding that blames nobody (there is nothing to throttle, so no hurry).
+    A blame as sure as `sure_confidence` opens on `sure_hits` of the last `sure_of`.
     """
 
     hits: int = 3
     of: int = 5
+    sure_hits: int = 2
+    sure_of: int = 3
+    sure_confidence: float = 0.9
     slow_hits: int = 5
     slow_of: int = 8
     calm_windows: int = 6
@@ -55,21 +59,27 @@ class FlagPolicy:
     def problems(self) -> list[str]:
         """Every invalid value at once, as "key: what, remedy"."""
         found = []
-        for hits, of in (("hits", "of"), ("slow_hits", "slow_of")):
+        for hits, of in (("hits", "of"), ("sure_hits", "sure_of"), ("slow_hits", "slow_of")):
             if not 1 <= getattr(self, hits) <= getattr(self, of) <= 20:
                 found.append(f"flags.{hits}: must lie between 1 and flags.{of} (at most 20)")
         if self.calm_windows < 1:
             found.append("flags.calm_windows: must be at least 1")
         if self.grace_s < 0:
             found.append("flags.grace_s: must not be negative, 0 turns reopening off")
-        if not 0 <= self.min_confidence <= 1:
-            found.append("flags.min_confidence: is a probability, set it between 0 and 1")
+        found += [
+            f"flags.{name}: is a probability, set it between 0 and 1"
+            for name in ("min_confidence", "sure_confidence")
+            if not 0 <= getattr(self, name) <= 1
+        ]
         return found
 
-    def needed(self, kind: Kind) -> tuple[int, int]:
-        """(hits, of how many windows) that open an incident of this kind."""
-        slow = kind in (Kind.CAPACITY, Kind.DEGRADED)
-        return (self.slow_hits, self.slow_of) if slow else (self.hits, self.of)
+    def needed(self, kind: Kind, confidence: float = 0.0) -> tuple[int, int]:
+        """(hits, of how many windows) that open an incident of this kind, or one that sure."""
+        if kind in (Kind.CAPACITY, Kind.DEGRADED):
+            return self.slow_hits, self.slow_of
+        if kind is Kind.NOISY_NEIGHBOUR and confidence >= self.sure_confidence:
+            return self.sure_hits, self.sure_of
+        return self.hits, self.of
 
 
 def incident_id(
@@ -152,9 +162,10 @@ def _pending(incident: Incident, finding: Finding | None, at: datetime, policy: 
     if finding is None:
         return incident, []
     incident = replace(incident, finding=_stronger(incident.finding, finding))
-    if sum(incident.hits[-of:]) < hits or not _agreed(incident, policy):
+    hits, of = policy.needed(incident.kind, finding.confidence)
+    if sum(incident.hits[-of:]) < hits or not _agreed(incident, hits):
         return incident, []
-    incident = _named(incident, finding, policy)
+    incident = _named(incident, finding, _blamed(incident, hits))
     opened = replace(
         incident,
         state=IncidentState.FIRING,
@@ -164,18 +175,19 @@ def _pending(incident: Incident, finding: Finding | None, at: datetime, policy: 
     return _moved(opened, TransitionType.OPENED, at, f"seen in {hits} of {of} windows")
 
 
-def _agreed(incident: Incident, policy: FlagPolicy) -> bool:
+def _agreed(incident: Incident, hits: int) -> bool:
     """A blame opens only when the same tenant was blamed often enough."""
-    if incident.kind is not Kind.NOISY_NEIGHBOUR:
-        return True
-    return any(count >= policy.hits for _, count in incident.votes)
+    return incident.kind is not Kind.NOISY_NEIGHBOUR or bool(_blamed(incident, hits))
 
 
-def _named(incident: Incident, finding: Finding, policy: FlagPolicy) -> Incident:
+def _blamed(incident: Incident, hits: int) -> set[TenantId]:
+    return {tenant for tenant, count in incident.votes if count >= hits}
+
+
+def _named(incident: Incident, finding: Finding, often: set[TenantId]) -> Incident:
     """Only tenants blamed often enough stay named; their blame is the newest one at hand."""
     if incident.kind is not Kind.NOISY_NEIGHBOUR:
         return incident
-    often = {tenant for tenant, count in incident.votes if count >= policy.hits}
     known: dict[TenantId, Blame] = {b.tenant: b for b in finding.aggressors}
     known |= {b.tenant: b for b in incident.finding.aggressors}
     blames = [blame for tenant, blame in known.items() if tenant in often]
@@ -203,7 +215,7 @@ def _active(incident: Incident, finding: Finding | None, at: datetime, policy: F
     before = {b.tenant for b in incident.finding.aggressors}
     if finding.kind is incident.kind:
         incident = replace(incident, finding=_stronger(incident.finding, finding))
-        incident = _named(incident, finding, policy)
+        incident = _named(incident, finding, before | _blamed(incident, policy.hits))
     severity = _worse(incident.severity, _severity(incident.finding, policy))
     new = {b.tenant for b in incident.finding.aggressors} - before
     changed = severity != incident.severity

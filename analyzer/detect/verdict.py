@@ -47,7 +47,7 @@ def _noisy(scene: Scene, blamed: list[Suspect], suspects: list[Suspect], relief:
     blamed = sorted(blamed, key=lambda s: -s.relief)
     sure = [confidence.of_blame(scene, s) for s in blamed]
     harm = max(float(max(s.others_slowdown for s in blamed)), 0.0)
-    undone = _undone(blamed, relief, harm)
+    undone = _undone(blamed, relief)
     modelled = all(s.path == "load" for s in blamed)
     without = harm * (1.0 - undone) if modelled else None
     bound = _limit(scene, blamed, relief)
@@ -71,13 +71,14 @@ _COLLAPSE = (
 )
 
 
-def _undone(blamed: list[Suspect], relief: Relief, harm: float) -> float:
-    """Part of the harm that goes when all blamed excess goes."""
+def _undone(blamed: list[Suspect], relief: Relief) -> float:
+    """Part of the harm that goes when all blamed excess goes: as much of it as the model undoes of
+    its own. What the model does not explain of the height is taken to go in proportion, so that
+    the answer lies between observed and normal and is normal when the load is."""
     held = {s.index for s in blamed}
-    share = sum(float(relief.share[k]) for k, i in enumerate(relief.suspects) if int(i) in held)
-    explained = min(relief.modelled / max(harm, 1e-3), 1.0)
-    best = max(s.relief for s in blamed)
-    return min(max(best, relief.joint * share * explained), 1.0)
+    mine = [k for k, i in enumerate(relief.suspects) if int(i) in held]
+    share = float(relief.share[mine].sum())
+    return min(max(float(relief.part[mine].max()), relief.joint * share), 1.0)
 
 
 def _limit(scene: Scene, blamed: list[Suspect], relief: Relief) -> Limit:

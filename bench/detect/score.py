@@ -13,8 +13,8 @@ from bench.detect.families import world_of
 from bench.detect.judged import judge_all
 from bench.detect.observe import observe
 from bench.detect.rivals import rival_blames
-from bench.detect.truth import Truth, harmful, truth_of
-from bench.detect.worlds import Shape, run
+from bench.detect.truth import Truth, counterfactual_miss, harmful, truth_of
+from bench.detect.worlds import Ran, Shape, World, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Row:
     kinds: tuple[str, ...]
     blames: list[Blamed]
     tenant_weeks: float
-    without: float = float("nan")
+    miss: float = float("nan")
     rivals: dict[tuple[str, float], tuple[int, int, int]] = field(default_factory=dict)
 
 
@@ -52,14 +52,14 @@ def judge_run(family: str, seed: int, shape: Shape, *, rivals: bool = True) -> R
     windows = observe(world, ran)
     judged = judge_all(windows)
     first = windows.ts[0].astype("datetime64[us]").item()
-    blames, without, kinds = [], float("nan"), []
+    blames, miss, kinds = [], float("nan"), []
     for incident in judged.incidents:
         kinds.append(str(incident.kind))
         if incident.kind is not Kind.NOISY_NEIGHBOUR or incident.detected_at is None:
             continue
         late = (incident.detected_at.replace(tzinfo=None) - first).total_seconds() - truth.onset
-        if incident.finding.stretch_without is not None:
-            without = float(np.log(incident.finding.stretch_without))
+        if np.isnan(miss):
+            miss = _miss(world, ran, incident, first)
         for blame in incident.finding.aggressors:
             i = int(blame.tenant[1:])
             right = i in truth.aggressors
@@ -69,7 +69,7 @@ def judge_run(family: str, seed: int, shape: Shape, *, rivals: bool = True) -> R
     want = str(Kind.NOISY_NEIGHBOUR) if truth.aggressors else world.kind
     if want == Kind.NOISY_NEIGHBOUR and not truth.aggressors:
         want = ""
-    row = Row(family, seed, truth, want, tuple(kinds), _once(blames), weeks, without)
+    row = Row(family, seed, truth, want, tuple(kinds), _once(blames), weeks, miss)
     if rivals:
         for rule, found in rival_blames(windows, int(world.begin // 10)).items():
             hits = len(set(found) & set(truth.aggressors))
@@ -82,6 +82,20 @@ def _span(incident: Incident, first: datetime) -> tuple[float, float]:
     begin = (incident.started_at.replace(tzinfo=None) - first).total_seconds()
     seen = (incident.detected_at or incident.updated_at).replace(tzinfo=None)
     return begin, (seen - first).total_seconds() + 120
+
+
+def _miss(world: World, ran: Ran, incident: Incident, first: datetime) -> float:
+    """How wrong the first counterfactual of a run is; nan when it gives no number."""
+    finding = incident.finding
+    if finding.stretch_without is None or finding.stretch <= 1.0:
+        return float("nan")
+    left = float(np.log(finding.stretch_without) / np.log(finding.stretch))
+    span = [
+        (at.replace(tzinfo=None) - first).total_seconds()
+        for at in (finding.window_start, finding.window_end)
+    ]
+    blamed = tuple(int(b.tenant[1:]) for b in finding.aggressors)
+    return counterfactual_miss(world, ran, blamed, left, span[0], span[1])
 
 
 def _once(blames: list[Blamed]) -> list[Blamed]:
@@ -119,12 +133,8 @@ def told_apart(rows: Sequence[Row]) -> tuple[int, int]:
 
 
 def counterfactual(rows: Sequence[Row]) -> tuple[float, float]:
-    """Median and 90th percentile of |ln error| of the others' slowdown without the excess."""
-    miss = [
-        abs(r.without - r.truth.without)
-        for r in rows
-        if r.truth.aggressors and np.isfinite(r.without) and np.isfinite(r.truth.without)
-    ]
+    """Median and 90th percentile of |ln error| of the others' p95 without the excess."""
+    miss = [r.miss for r in rows if r.truth.aggressors and np.isfinite(r.miss)]
     return (float(np.median(miss)), float(np.quantile(miss, 0.9))) if miss else (np.nan, np.nan)
 
 

@@ -15,27 +15,37 @@ HARMFUL = 1.3
 @dataclass(frozen=True, slots=True)
 class Truth:
     """`aggressors` by re-simulation; `onset` seconds when the harm began (nan: none);
-    `without` log slowdown of the others over their normal if all script excess were gone;
     `relief` p95 ratio of the joint removal.
     """
 
     aggressors: tuple[int, ...]
     onset: float
-    without: float
     relief: float
 
 
 def truth_of(world: World, ran: Ran) -> Truth:
     """Joint removal first: together harmful means each scripted tenant is an aggressor."""
     if not world.script or world.kind == "self_inflicted":
-        return Truth((), _onset(world, ran, None), np.nan, 1.0)
+        return Truth((), _onset(world, ran, None), 1.0)
     alone = run(world, world.script)
     relief = _p95(world, ran, world.script) / max(_p95(world, alone, world.script), 1e-9)
     if relief < HARMFUL:
-        return Truth((), _onset(world, ran, None), np.nan, relief)
-    return Truth(
-        world.script, _onset(world, ran, alone), _slowdown(world, alone, world.script), relief
-    )
+        return Truth((), _onset(world, ran, None), relief)
+    return Truth(world.script, _onset(world, ran, alone), relief)
+
+
+def counterfactual_miss(
+    world: World, ran: Ran, blamed: tuple[int, ...], left: float, begin: float, end: float
+) -> float:
+    """|ln error| of the others' p95 between these seconds had the blamed not had their excess.
+
+    The claim is `left`, the part of the (logarithmic) slowdown that stays: it is held against a
+    re-simulation by going that part of the way from the calm p95 to the observed one.
+    """
+    calm = np.log(_p95(world, ran, blamed, 0.0, world.begin - 60))
+    seen = np.log(_p95(world, ran, blamed, begin, end))
+    true = np.log(_p95(world, run(world, blamed), blamed, begin, end))
+    return float(abs(calm + left * (seen - calm) - true))
 
 
 def harmful(world: World, ran: Ran, tenant: int, begin: float, end: float) -> bool:
@@ -74,13 +84,9 @@ def _logs(world: World, ran: Ran) -> np.ndarray:
     return logs - (total / np.maximum(count, 1))[who]
 
 
-def _slowdown(world: World, ran: Ran, held: tuple[int, ...]) -> float:
-    mine = _others(world, ran, held)
-    return float(_logs(world, ran)[mine].mean())
-
-
 def _onset(world: World, ran: Ran, alone: Ran | None) -> float:
-    """End of the first 10 s after the begin in which others are 1.25 times slower."""
+    """Start of the first 10 s after the begin in which others are 1.25 times slower: nobody can
+    see that before its end, 10 s later."""
     logs, at = _logs(world, ran), world.at[ran.index]
     mine = _others(world, ran, world.script, world.begin - 10, world.end)
     step = (at[mine] // 10).astype(int)

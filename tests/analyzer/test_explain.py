@@ -66,7 +66,7 @@ def test_the_story_says_evidence_counterfactual_rivals_caveats_and_doubt():
         line.startswith("Held to 1.25 busy seconds per second (1.00 to 1.50)") for line in story
     )
     assert any("would be at 1.00 times their normal instead of 3.00" in line for line in story)
-    assert story[-1] == "We are 90% sure."
+    assert story[-1] == "We are 85% sure."
 
 
 def test_errors_and_waits_are_told_in_their_own_units():

@@ -25,7 +25,7 @@ DB = ResourceId("db:main")
 POLICY = FlagPolicy()
 
 
-def finding(kind: Kind = Kind.NOISY_NEIGHBOUR, *by: str, stretch: float = 3.0, sure: float = 0.9):
+def finding(kind: Kind = Kind.NOISY_NEIGHBOUR, *by: str, stretch: float = 3.0, sure: float = 0.85):
     blames = tuple(Blame(TenantId(t), 1.0 / len(by), 2.0, 0.5, 0.6) for t in by)
     victims = (Harm(TenantId("globex"), Signal.LATENCY, 0.1, 0.3, 0.1),)
     return Finding(
@@ -75,6 +75,34 @@ def said(moves: Moves) -> list[str]:
 def test_three_of_five_open_and_six_calm_windows_resolve(hits: str, expected: list[str]):
     _, moves = play([[ACME] if c == "x" else [] for c in hits])
     assert said(moves) == expected
+
+
+@pytest.mark.parametrize(
+    ("hits", "expected"),
+    [
+        ("s", ["pending"]),
+        ("ss", ["pending", "opened"]),
+        ("xs", ["pending", "opened"]),
+        ("sx", ["pending"]),
+        ("s.s", ["pending", "opened"]),
+        ("s..s", ["pending"]),
+    ],
+)
+def test_a_blame_that_is_sure_opens_on_two_of_three(hits: str, expected: list[str]):
+    sure = finding(Kind.NOISY_NEIGHBOUR, "acme", sure=0.95)
+    _, moves = play([[{"s": sure, "x": ACME}[c]] if c != "." else [] for c in hits])
+    assert said(moves) == expected
+
+
+def test_two_sure_findings_that_disagree_name_nobody():
+    other = finding(Kind.NOISY_NEIGHBOUR, "globex", sure=0.95)
+    _, moves = play([[finding(Kind.NOISY_NEIGHBOUR, "acme", sure=0.95)], [other]])
+    assert said(moves) == ["pending"]
+
+
+def test_sure_findings_without_blame_still_take_their_time():
+    _, moves = play([[finding(Kind.CAPACITY, sure=0.99)]] * 4)
+    assert said(moves) == ["pending"]
 
 
 def test_nothing_found_is_nothing_kept():
