@@ -51,9 +51,8 @@ def controlled(cells: Sequence[Cell], unit: int) -> list[int]:
 def _row_by_row(
     parts: list[list[tuple[int, int]]], columns: int, unit: int
 ) -> tuple[list[list[int]], int]:
-    """Which cells of a row go up. What a column lost so far raises its claim in the next row.
-
-    A spare column (the last) completes every row to whole units.
+    """Which cells of a row go up: the largest, but a column that lost or won more than a unit so
+    far is helped or held back. A spare column (the last) completes every row to whole units.
     """
     carry = [0] * (columns + 1)
     chosen, needed = [], 0
@@ -62,13 +61,19 @@ def _row_by_row(
             row.append((columns, spare))
         ups = sum(rest for _, rest in row) // unit
         needed += ups
+        claims = sorted((-rest - _beyond(carry[column], unit), column) for column, rest in row)
+        lucky = [column for _, column in claims[:ups]]
         for column, rest in row:
             carry[column] += rest
-        lucky = sorted((column for column, _ in row), key=lambda c: (-carry[c], c))[:ups]
         for column in lucky:
             carry[column] -= unit
         chosen.append(lucky)
     return chosen, needed
+
+
+def _beyond(carry: int, unit: int) -> int:
+    """By how much a column is more than a unit off, either way."""
+    return carry - max(-unit, min(unit, carry))
 
 
 class _Table:
@@ -83,12 +88,12 @@ class _Table:
         unit: int,
     ) -> None:
         self.up: Flags = np.zeros((rows, columns), bool)
-        self._free: Flags = np.zeros((rows, columns), bool)
+        self._rest: Counts = np.zeros((rows, columns), np.int64)
         sums = [0] * columns
         for number, row in enumerate(parts):
             for column, rest in row:
                 sums[column] += rest
-                self._free[number, column] = True
+                self._rest[number, column] = rest
             self.up[number, chosen[number]] = True
         self._least: Counts = np.array([s // unit for s in sums], np.int64)
         self._most: Counts = np.array([-(-s // unit) for s in sums], np.int64)
@@ -113,15 +118,22 @@ class _Table:
         queue = [int(c) for c in np.flatnonzero(sources)]
         for column in queue:
             rows = np.flatnonzero(self.up[:, column])
-            open_ = self._free[rows] & ~self.up[rows]
+            open_ = (self._rest[rows] > 0) & ~self.up[rows]
             for following in np.flatnonzero(open_.any(axis=0) & ~seen):
-                came[int(following)] = (column, int(rows[open_[:, following].argmax()]))
+                came[int(following)] = (
+                    column,
+                    self._best(rows[open_[:, following]], column, following),
+                )
                 if sinks[following]:
                     self._shift(int(following), came)
                     return
                 queue.append(int(following))
             seen |= open_.any(axis=0)
         raise ArithmeticError("a table could not be rounded")  # pragma: no cover - see Cox
+
+    def _best(self, rows: npt.NDArray[np.intp], down: int, up: np.intp) -> int:
+        """The row in which it costs least to go down in one column and up in another."""
+        return int(rows[(self._rest[rows, down] - self._rest[rows, up]).argmin()])
 
     def _shift(self, column: int, came: dict[int, tuple[int, int]]) -> None:
         while column in came:

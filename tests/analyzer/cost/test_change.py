@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.cost.change import Then, effects, explained, whole
+from analyzer.cost.ledger import stored
 from analyzer.cost.settings import CostSettings, Price
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement, from_json, to_json
+from analyzer.reports import close_weeks
 from analyzer.reports.document import Document, for_tenant
 from analyzer.reports.files import render
 from analyzer.reports.wording import movers, why_words
@@ -173,3 +176,20 @@ def test_the_largest_change_comes_first(weeks):
         == max(weeks[1].tenants, key=lambda line: abs(line.total - line.before)).tenant
     )
     assert LATER.start - MONDAY == timedelta(days=7)
+
+
+def test_a_closed_week_is_stored_with_its_reasons(tmp_path):
+    with closing(Store.open(None)) as store:
+        house.resource(store, "db:1", 1)
+        for monday, busy in ((MONDAY, 10**9), (WEEK.end, 2 * 10**9)):
+            add(store, [Hour(1, "acme", "db:1", busy)], monday)
+            add(store, [Hour(1, "globex", "db:1", 10**9)], monday)
+        house.complete_until(store, LATER.end)
+        now = LATER.end + timedelta(hours=12)
+        close_weeks(store, now=now, settings=TERMS, directory=tmp_path, formats=("csv",))
+        with store.reader() as reader:
+            first, second = (stored(reader, week.id).statement for week in (WEEK, LATER))
+    assert {line.why for line in first.tenants} == {None}
+    acme, globex = line_of(second, "acme"), line_of(second, "globex")
+    assert acme.why.usage > 0 > acme.why.neighbours
+    assert globex.why.neighbours == globex.total - globex.before < 0

@@ -32,7 +32,7 @@ def within_a_unit(exact: int, rounded: int) -> bool:
     return abs(exact - rounded * UNIT) < UNIT
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(tables())
 def test_cells_rows_columns_and_the_whole_stay_within_a_unit(cells):
     found = controlled(cells, UNIT)
@@ -52,6 +52,11 @@ def test_many_equal_thirds_do_not_drift():
     for column in range(3):
         assert sum(found[column::3]) in (66, 67)
     assert sum(found) == 198
+
+
+def test_amounts_go_to_the_nearest_where_the_whole_allows_it():
+    cells = [Cell(0, 0, 7_973), Cell(1, 0, 855), Cell(2, 0, 7_972)]
+    assert controlled(cells, UNIT) == [80, 8, 80]
 
 
 def test_a_column_that_the_first_pass_starves_is_repaired():
@@ -99,7 +104,7 @@ def statements(draw: st.DrawFn) -> Statement:
     )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(statements())
 def test_a_shown_statement_adds_up_and_is_less_than_a_unit_off(statement):
     s = shown(statement)
