@@ -1,8 +1,8 @@
-"""The timetable: a thread a job, which is only its heartbeat. What is due the ledgers decide.
+"""The timetable. APScheduler is only the heartbeat: what is due the ledgers decide.
 
-The pauses are measured by the monotonic clock, so that a wall clock set back stops nothing. A run
-that took too long is followed by the next at once, runs of one job never overlap, and any job may
-run twice for the same window.
+A run that was missed is made up at once (no grace time), runs of one job never overlap, and any
+job may run twice for the same window. APScheduler plans by the wall clock, so a clock set back by
+an hour would silence it for an hour: a watch on the monotonic clock notices and plans anew.
 """
 
 from __future__ import annotations
@@ -14,12 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
 from analyzer.cycle import Rooms, run_cycle
 from analyzer.pulse import Pulse
 
 log = logging.getLogger("partywall.jobs")
 
 Clock = Callable[[], datetime]
+
+WATCH_S = 1.0
+"""Seconds between two looks at whether the wall clock was set back."""
 
 
 def wall_clock() -> datetime:
@@ -42,29 +48,46 @@ class Timetable:
     def __init__(self, jobs: list[Job], *, clock: Clock = wall_clock) -> None:
         self._clock = clock
         self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._keep, args=(job,), name=f"job-{job.name}", daemon=True)
-            for job in jobs
-        ]
+        self._watch = threading.Thread(target=self._keep_time, name="clock-watch", daemon=True)
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(max(len(jobs), 1))},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        for job in jobs:
+            self._scheduler.add_job(
+                self._run, "interval", [job], id=job.name, seconds=job.every_s,
+                next_run_time=wall_clock(),
+            )  # fmt: skip
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._scheduler.start()
+        self._watch.start()
 
     def stop(self) -> None:
         """Let what runs finish."""
         self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+        self._scheduler.shutdown(wait=True)
+        self._watch.join()
 
-    def _keep(self, job: Job) -> None:
-        while not self._stopping.is_set():
-            due = time.monotonic() + job.every_s
-            try:
-                job.run(self._clock())
-            except Exception:
-                log.exception("job %s failed", job.name)
-            self._stopping.wait(max(due - time.monotonic(), 0.0))
+    def _run(self, job: Job) -> None:
+        try:
+            job.run(self._clock())
+        except Exception:
+            log.exception("job %s failed", job.name)
+
+    def _keep_time(self) -> None:
+        ahead = _wall_ahead_s()
+        while not self._stopping.wait(WATCH_S):
+            drift, ahead = _wall_ahead_s() - ahead, _wall_ahead_s()
+            if drift < -1.0:
+                log.warning("the clock was set back by %.0f s: planning anew", -drift)
+                for job in self._scheduler.get_jobs():
+                    job.modify(next_run_time=wall_clock())
+
+
+def _wall_ahead_s() -> float:
+    return wall_clock().timestamp() - time.monotonic()
 
 
 def cycle_job(rooms: Rooms, pulse: Pulse, every_s: float) -> Job:
