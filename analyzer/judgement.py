@@ -10,7 +10,7 @@ import numpy as np
 
 from analyzer import journal
 from analyzer.decisions import OPEN, DecisionPolicy, decide
-from analyzer.detect import DetectSettings, detect
+from analyzer.detect import DetectSettings, ResourceWindows, detect
 from analyzer.flags import FlagPolicy, advance_all
 from analyzer.journal import IncidentFilter
 from analyzer.model import Decision, DecisionState, Incident, Kind, Transition
@@ -30,6 +30,10 @@ _TAUGHT = timedelta(hours=2)
 
 AT_ONCE = 90
 """Most windows judged in one go: after a downtime the drain and the page must not wait for all."""
+
+
+SILENCE = timedelta(minutes=15)
+"""How long a resource without any usage keeps its incidents as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Judge:
             if view.ts.size == 0 or seen.get(view.resource) == view.ts[-1]:
                 continue
             seen[view.resource] = view.ts[-1]
+            if _fell_silent(view):
+                continue
             findings = detect(view, self._bench.detect)
             had = tracked.get(view.resource, [])
             if had or findings:
@@ -164,6 +170,16 @@ class Judge:
             firing=firing,
             history=history,
         )
+
+
+def _fell_silent(view: ResourceWindows) -> bool:
+    """No tenant reports this window though some did lately: nobody knows, so nothing is calm.
+
+    After `SILENCE` without a word the resource is judged as idle: an incident must end some day.
+    """
+    lately = max(int(SILENCE.total_seconds() // view.window_s), 1)
+    there = np.isfinite(view.count[:, -lately:]) | np.isfinite(view.arrived[:, -lately:])
+    return bool(there.any()) and not there[:, -1].any()
 
 
 def _by_resource(incidents: list[Incident]) -> dict[ResourceId, list[Incident]]:

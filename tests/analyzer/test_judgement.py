@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from analyzer import journal, judgement
 from analyzer.app import Analyzer
 from analyzer.cycle import run_cycle
-from analyzer.model import DecisionState
+from analyzer.model import DecisionState, IncidentState
 from analyzer.notify.settings import EndpointSettings
 from analyzer.store import Transaction
 from collector.model import ResourceId
@@ -117,3 +118,21 @@ def test_decisions_lapse_by_the_clock_when_no_usage_comes_any_more(road):
     run_cycle(road.analyzer.rooms, now=made.expires_at + WINDOW)
     (over,) = journal.decisions(road.analyzer.store)
     assert over.state is DecisionState.EXPIRED
+
+
+def test_a_resource_that_falls_silent_alone_is_not_taken_for_calm(tmp_path):
+    road = Road.lay(tmp_path, tenants=24, shards=2)
+    road.history()
+    surge(road, windows=20)
+    road.live(18)
+    (found,) = journal.incidents(road.analyzer.store)
+    assert found.state is IncidentState.FIRING
+    for _ in range(12):
+        table = road.platform.live(road.begins, 10)
+        others = pc.not_equal(table["resource"], found.resource)
+        road.send(table.filter(others))
+        road.begins += WINDOW
+        road.cycle()
+    (after,) = journal.incidents(road.analyzer.store)
+    road.close()
+    assert after.state is IncidentState.FIRING
