@@ -457,6 +457,10 @@ def test_a_real_server_takes_data_and_seals_when_it_stops(tmp_path):
     sock.bind(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
+    for _ in range(500):
+        if server.started:
+            break
+        time.sleep(0.02)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}/api/v1/write"
     with httpx.Client(trust_env=False) as http:
         body = snappy(write_request(one(1.0)))
