@@ -120,6 +120,14 @@ class Client:
         await self._send("POST", path, json=dict(body) or None)
         self._kept.clear()
 
+    async def create(
+        self, adapter: TypeAdapter[Answer], path: str, body: Mapping[str, str]
+    ) -> Answer:
+        """Like `post`, for what is answered with the thing made. The answer is never kept."""
+        made = await self._send("POST", path, json=dict(body))
+        self._kept.clear()
+        return self._parse(adapter, made.content, path)
+
     async def download(self, path: str, params: Mapping[str, str]) -> Download:
         response = await self._send("GET", path, params=tuple(params.items()))
         return Download(response.content, response.headers.get("content-type", "text/plain"))
@@ -211,6 +219,7 @@ TENANT = TypeAdapter(views.TenantDetail)
 RESOURCES = TypeAdapter(list[views.ResourceView])
 COSTS = TypeAdapter(views.CostPage)
 REPORTS = TypeAdapter(list[views.ReportView])
+ENDPOINT = TypeAdapter(views.EndpointView)
 ENDPOINTS = TypeAdapter(list[views.EndpointView])
 DELIVERIES = TypeAdapter(list[views.DeliveryView])
 DECISIONS = TypeAdapter(list[views.DecisionView])

@@ -303,6 +303,7 @@ def toast(title: str, message: str, *, bad: bool = False) -> dict[str, object]:
         "color": "orange" if bad else "blue",
         "autoClose": 8000 if bad else 4000,
         "withBorder": True,
+        "closeButtonProps": {"aria-label": "Close this message"},
     }
 
 

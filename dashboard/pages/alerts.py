@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from analyzer.api.views import DeliveryView, EndpointView
 from dashboard import address, client, wording
 from dashboard.client import Client
-from dashboard.components import kpi, table
+from dashboard.components import endpoint_form, kpi, table
 from dashboard.components.badge import state_badge
 from dashboard.components.decision import action
 from dashboard.components.grid import GridColumn, grid
@@ -22,6 +22,7 @@ from dashboard.wiring import Ask, Filled, connect, empty
 TITLE = "Alerts"
 QUESTION = "Did people get told?"
 MOST = 500
+NO_DOORS = "No endpoint is set. Add one below, or name one under [[endpoint]] in the TOML file."
 LOST = frozenset({"dead", "failed"})
 
 COLUMNS = [
@@ -48,6 +49,7 @@ def layout(_at: address.Address) -> list[Component]:
             "Endpoints",
             "Where messages go.",
             html.Div(id="doors-table"),
+            endpoint_form.form(),
             height=120,
             wide="pw-w-6",
         ),
@@ -70,6 +72,8 @@ def layout(_at: address.Address) -> list[Component]:
 
 
 def register(app: Dash, api: Client) -> None:
+    endpoint_form.register(app, api)
+
     async def deliveries() -> list[DeliveryView]:
         return await api.get(client.DELIVERIES, "/deliveries", limit=MOST)
 
@@ -80,7 +84,7 @@ def register(app: Dash, api: Client) -> None:
     async def doors(_ask: Ask) -> Filled:
         found = await api.get(client.ENDPOINTS, "/endpoints")
         if not found:
-            return empty("No endpoint is set. Name one under [[endpoint]] to be told of incidents.")
+            return Filled((html.P(NO_DOORS, className="pw-dim"),))
         return Filled((endpoints_table(found),))
 
     async def lost(_ask: Ask) -> Filled:

@@ -127,7 +127,7 @@ def labelled(page: Page, name: str) -> None:
     )
     assert nameless == [], name
     twice = page.evaluate(
-        """(() => { const ids = [...document.querySelectorAll('[id]')].map(one => one.id);
+        """(() => { const ids = [...document.querySelectorAll('main [id]')].map(one => one.id);
             return ids.filter((id, k) => id && ids.indexOf(id) !== k
                 && !document.getElementById(id).closest('svg, .ag-root')); })()"""
     )
@@ -191,6 +191,24 @@ def test_decisions_and_labels_are_sent_only_after_a_yes_and_under_a_name(desk, f
     assert fake.posts[1:] == [
         ("incidents/INC-42/label", {"by": "dashboard", "label": "false_alarm"})
     ]
+
+
+def test_a_new_endpoint_shows_its_secret_once(desk, fake: FakeApi):
+    page = desk.open("/alerts")
+    page.get_by_text("Add an endpoint").click()
+    page.get_by_label("Name", exact=True).fill("pager")
+    page.get_by_label("Address").fill("hooks.example.com")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#door-said")).to_contain_text("begins with https://")
+    assert fake.posts == []
+    page.get_by_label("Address").fill("https://hooks.example.com/in")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#door-said")).to_contain_text("whsec_")
+    expected = {"name": "pager", "url": "https://hooks.example.com/in", "format": "alertmanager"}
+    assert fake.posts == [("endpoints", expected)]
+    desk.open("/")
+    page = desk.open("/alerts")
+    expect(page.locator("#door-said")).to_be_empty()
 
 
 def test_an_outage_keeps_the_last_figures_and_ends_by_itself(desk, fake: FakeApi):

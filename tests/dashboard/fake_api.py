@@ -168,6 +168,24 @@ def _rest(app: FastAPI, fake: FakeApi) -> None:
     async def endpoints() -> list[views.EndpointView]:
         return story_incident.endpoints(fake.story())
 
+    @app.post("/api/v1/endpoints", status_code=201)
+    async def create(body: views.EndpointIn) -> Response:
+        if body.name == "chat":
+            problem = views.Problem(
+                type="about:blank",
+                title="Conflict",
+                status=409,
+                id="conflict",
+                detail="chat exists already.",
+                remedy="Choose another name.",
+            )
+            return JSONResponse(problem.model_dump(), 409)
+        sent = {"name": body.name, "url": body.url, "format": body.format}
+        fake.posts.append(("endpoints", sent))
+        made = story_incident.endpoints(fake.story())[0]
+        made = made.model_copy(update={"name": body.name, "secret": "whsec_c2hvd24gb25jZQ=="})
+        return JSONResponse(made.model_dump(mode="json"), 201)
+
     @app.get("/api/v1/deliveries")
     async def deliveries(limit: int = 200, state: str = "") -> list[views.DeliveryView]:
         rows = story_incident.deliveries(fake.story())

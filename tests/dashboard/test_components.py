@@ -1,6 +1,10 @@
 """Small parts say what they should."""
 
+import pytest
+
 from analyzer.api.views import CheckView
+from analyzer.notify.channels import CHANNELS
+from dashboard.components import endpoint_form
 from dashboard.components.banner import banner
 from dashboard.components.checklist import checklist
 from dashboard.components.decision import headline
@@ -48,6 +52,40 @@ def test_a_decision_says_the_limit_with_its_interval_and_unit():
     assert headline(story_incident.decision(STORY)) == (
         "Throttle acme on db:shard-3 to 2.1 busy seconds per second (1.8 to 2.6)"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "words"),
+    [
+        (None, None, "name"),
+        ("  ", "https://x.example", "name"),
+        ("ops", None, "https://"),
+        ("ops", "ftp://x.example", "https://"),
+        ("ops", "javascript:alert(1)", "https://"),
+    ],
+)
+def test_an_endpoint_needs_a_name_and_an_address(name, url, words):
+    said = endpoint_form.wish(name, url, "slack")
+    assert isinstance(said, str)
+    assert words in said
+
+
+def test_an_endpoint_is_asked_for_as_it_was_typed_but_for_blanks():
+    assert endpoint_form.wish(" ops ", " https://x.example ", None) == {
+        "name": "ops",
+        "url": "https://x.example",
+        "format": "alertmanager",
+    }
+
+
+def test_a_secret_is_told_only_where_there_is_one():
+    made = story_incident.endpoints(STORY)[0]
+    assert "not shown again" not in str(endpoint_form.told(made))
+    assert "whsec_x" in str(endpoint_form.told(made.model_copy(update={"secret": "whsec_x"})))
+
+
+def test_the_form_offers_every_format_the_analyzer_renders():
+    assert {value for value, _ in endpoint_form.FORMATS} == set(CHANNELS)
 
 
 def test_money_columns_sort_as_numbers():
