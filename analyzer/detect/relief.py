@@ -78,6 +78,19 @@ def relieve(scene: Scene, suspects: Indices) -> Relief:
     )
 
 
+def undone_by(scene: Scene, blamed: Indices) -> float:
+    """Part of the harm (in logarithms) that goes when the blamed do only what is expected of them.
+
+    It is the part the model undoes of the stretch it knows: what it does not explain of the height
+    is taken to go in proportion, so that the answer lies between observed and normal.
+    """
+    total = scene.demand.sum(axis=0)
+    excess = np.maximum(scene.demand[blamed] - scene.expected[blamed], 0.0).sum(axis=0)
+    usual = np.full(total.size, scene.normal.demand.sum())
+    now, without, calm = _stretch(scene, np.vstack([total, total - excess, usual]))
+    return float(np.clip((now - without) / max(now - calm, 1e-6), 0.0, 1.0))
+
+
 def _stretch(scene: Scene, cases: Floats) -> Floats:
     """Log stretch now (mean of the smoothing span) of each case of total demand."""
     logs = log_stretch(cases, scene.capacity, scene.normal.job_s, scene.windows.window_s)

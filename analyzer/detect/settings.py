@@ -18,7 +18,7 @@ class DetectSettings:
     part of the harm the load must explain.
     """
 
-    smooth: int = 3
+    smooth: int = 2
     recent: int = 60
     min_history_s: float = 1800.0
     guard_s: float = 120.0

@@ -10,7 +10,7 @@ from analyzer.detect import confidence
 from analyzer.detect.finding import bare_finding
 from analyzer.detect.limit import Limit, limit
 from analyzer.detect.own_fault import self_inflicted
-from analyzer.detect.relief import Relief
+from analyzer.detect.relief import Relief, undone_by
 from analyzer.detect.scene import Scene
 from analyzer.detect.suspects import Suspect, examine
 from analyzer.model import Blame, Check, Finding, Kind
@@ -47,7 +47,7 @@ def _noisy(scene: Scene, blamed: list[Suspect], suspects: list[Suspect], relief:
     blamed = sorted(blamed, key=lambda s: -s.relief)
     sure = [confidence.of_blame(scene, s) for s in blamed]
     harm = max(float(max(s.others_slowdown for s in blamed)), 0.0)
-    undone = _undone(blamed, relief)
+    undone = undone_by(scene, np.array([s.index for s in blamed]))
     modelled = all(s.path == "load" for s in blamed)
     without = harm * (1.0 - undone) if modelled else None
     bound = _limit(scene, blamed, relief)
@@ -69,16 +69,6 @@ _COLLAPSE = (
     "the load model cannot follow this collapse: without the surge the victims would recover, "
     "by how much is not said"
 )
-
-
-def _undone(blamed: list[Suspect], relief: Relief) -> float:
-    """Part of the harm that goes when all blamed excess goes: as much of it as the model undoes of
-    its own. What the model does not explain of the height is taken to go in proportion, so that
-    the answer lies between observed and normal and is normal when the load is."""
-    held = {s.index for s in blamed}
-    mine = [k for k, i in enumerate(relief.suspects) if int(i) in held]
-    share = float(relief.share[mine].sum())
-    return min(max(float(relief.part[mine].max()), relief.joint * share), 1.0)
 
 
 def _limit(scene: Scene, blamed: list[Suspect], relief: Relief) -> Limit:
