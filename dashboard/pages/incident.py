@@ -232,7 +232,6 @@ def actions(view: IncidentDetail) -> list[Component]:
 def facts(view: IncidentDetail) -> list[Kpi]:
     blame = view.blames[0] if view.blames else None
     added, typical = _added(view.harms)
-    past = [harm for harm in view.harms if harm.past_slo]
     return [
         Kpi(
             "Over its expected load",
@@ -242,7 +241,7 @@ def facts(view: IncidentDetail) -> list[Kpi]:
             else "nobody is to blame",
             "bad" if blame else "",
         ),
-        Kpi("Victims", f"{len(view.harms):,}", f"{len(past):,} past their promise", "victim"),
+        Kpi("Victims", f"{len(view.harms):,}", _promises(view.harms), "victim"),
         Kpi("Latency added", added, typical, "victim"),
         Kpi(
             "Resource in use",
@@ -252,6 +251,12 @@ def facts(view: IncidentDetail) -> list[Kpi]:
         ),
         _last(view),
     ]
+
+
+def _promises(harms: list[HarmView]) -> str:
+    """None broken and none set are not the same."""
+    known = [harm.past_slo for harm in harms if harm.past_slo is not None]
+    return f"{sum(known):,} past their promise" if known else "no latency promised to them"
 
 
 def _last(view: IncidentDetail) -> Kpi:

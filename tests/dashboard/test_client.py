@@ -150,3 +150,29 @@ def test_every_failure_is_one_error_with_a_sentence(handler, trouble, words):
     assert error.trouble is trouble
     assert words in error.detail
     assert error.request_id
+
+
+def test_what_is_made_is_answered_and_all_kept_answers_are_asked_anew():
+    async def work(api: Client, fake: FakeApi) -> Any:
+        before = await api.get(client.ENDPOINTS, "/endpoints")
+        body = {"name": "ops", "url": "https://x.example", "format": "slack"}
+        made = await api.create(client.ENDPOINT, "/endpoints", body)
+        return before, made, fake.posts, dict(api._kept)
+
+    before, made, posts, kept = run(work)
+    assert before[0].secret is None
+    assert (made.name, bool(made.secret)) == ("ops", True)
+    assert [path for path, _ in posts] == ["endpoints"]
+    assert kept == {}
+
+
+def test_a_refused_wish_says_why_and_what_to_do():
+    async def work(api: Client, fake: FakeApi) -> Any:
+        body = {"name": "chat", "url": "https://x.example", "format": "slack"}
+        with pytest.raises(ClientError) as caught:
+            await api.create(client.ENDPOINT, "/endpoints", body)
+        return caught.value
+
+    refused = run(work)
+    assert (refused.detail, refused.status) == ("chat exists already.", 409)
+    assert refused.remedy == "Choose another name."

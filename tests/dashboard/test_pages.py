@@ -86,6 +86,13 @@ def test_an_incident_that_blames_nobody_charges_nobody():
     assert [card.value for card in incident.facts(bare)] == ["–", "0", "–", "–", "2 min"]
 
 
+def test_no_promise_is_not_a_promise_kept():
+    unset = [harm.model_copy(update={"past_slo": None}) for harm in VIEW.harms]
+    assert incident.facts(VIEW)[1].note == "11 past their promise"
+    free = VIEW.model_copy(update={"harms": unset})
+    assert incident.facts(free)[1].note == "no latency promised to them"
+
+
 def test_without_a_price_the_card_says_how_soon_it_was_noticed():
     free = VIEW.model_copy(update={"cost": None})
     card = incident.facts(free)[-1]
