@@ -31,7 +31,8 @@ class Address:
 
     def link(self, **changes: str) -> str:
         """This page with some of its variables changed; an empty value takes one away."""
-        return link(*self.path.strip("/").split("/"), **{**self._query(), **changes})
+        parts = [unquote(part) for part in self.path.strip("/").split("/")]
+        return link(*parts, **{**self._query(), **changes})
 
     def _query(self) -> dict[str, str]:
         given = {
@@ -66,8 +67,8 @@ def read(path: str | None, query: str | None) -> Address:
 
 
 def link(*parts: str, **query: str) -> str:
-    """A path of this site: `link("tenants", "a b", **{"from": "now-1h"})`."""
-    path = "/" + "/".join(quote(unquote(part), safe=":") for part in parts)
+    """A path of this site from raw parts: `link("tenants", "50 %", **{"from": "now-1h"})`."""
+    path = "/" + "/".join(quote(part, safe=":") for part in parts)
     kept = {key: value for key, value in query.items() if value}
     return f"{path}?{urlencode(kept)}" if kept else path
 
