@@ -143,9 +143,22 @@ def check_bill(service: House, begins: datetime) -> None:
     retained = Decimal(page["idle"]) - sum(Decimal(line["idle"]) for line in page["lines"])
     assert parts + retained + rest == Decimal(page["bill"])
     text = service.get(f"/reports/{week}", format="csv").text
-    assert len(list(csv.reader(io.StringIO(text)))) > 20
+    check_exact(list(csv.DictReader(io.StringIO(text))), exact)
     keep(f"report-{week}.csv", text)
     keep(f"report-{week}.html", service.get(f"/reports/{week}", format="html").text)
+
+
+def check_exact(rows: list[dict[str, str]], exact: Decimal) -> None:
+    """The file keeps every decimal: tenants and resources sum to the price sheet."""
+    (total,) = [row for row in rows if row["record"] == "statement"]
+    assert Decimal(total["bill"]) == exact
+    resources = [row for row in rows if row["record"] == "resource"]
+    for row in resources:
+        parts = ("allocated", "idle", "unattributed")
+        assert sum(Decimal(row[part]) for part in parts) == Decimal(row["bill"])
+    assert sum(Decimal(row["bill"]) for row in resources) == exact
+    direct = sum(Decimal(row["direct"]) for row in rows if row["record"] == "tenant")
+    assert direct == Decimal(total["allocated"])
 
 
 def told(sink: Sink, incident: str) -> list[tuple[str, str]]:
