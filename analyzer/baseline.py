@@ -36,8 +36,8 @@ def refresh(store: Store, *, until: datetime) -> int:
 
     One MERGE an hour: it reads the hour's minutes and the baselines of that hour of the week, so
     its cost grows with (tenant, resource) pairs and not with history (30,000 pairs, 1.8 million
-    minutes: 3 s of one core, once an hour). Twice-safe: an hour that has
-    taught is not learned again; rows that come after that count in the usage, not here.
+    minutes: 3 s of one core, once an hour). Twice-safe: an hour that has taught is not learned
+    again; rows that come after that count in the usage, not here.
     """
     finished = _naive(until - _LATE).replace(minute=0, second=0, microsecond=0)
     since: datetime | None = store.rows("baselines_until")[0][0]

@@ -183,3 +183,9 @@ def test_settings_name_every_problem_at_once():
         "detect.harm",
     ]
     assert DetectSettings().problems() == []
+
+
+def test_without_all_of_the_excess_the_others_are_at_their_normal():
+    (found,) = detect(noisy(), PLAIN)
+    assert found.stretch > 2.0
+    assert found.stretch_without == pytest.approx(1.0, abs=0.05)
