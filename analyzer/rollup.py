@@ -174,7 +174,7 @@ def retain(store: Store, *, now: datetime, settings: RetentionSettings) -> int:
 
 
 def _last_drain(tx: Transaction, at: datetime) -> datetime:
-    """Ledgers age by drains, not by the clock: after a standstill their files may still be there."""
+    """Ledgers age by drains, not by the clock: files outlast a standstill."""
     found: datetime | None = tx.rows("last_drain")[0][0]
     return at if found is None else min(at, found)
 

@@ -317,7 +317,7 @@ def test_a_damaged_segment_is_read_up_to_the_damage_and_said(tmp_path):
     (path,) = sealed(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
 
-    found = []
+    found: list[Frame] = []
     with pytest.raises(ValueError, match="damaged"):
         found.extend(read_segment(path))
     assert plains(found) == plains([samples(1.0)])

@@ -119,6 +119,8 @@ def test_who_is_new_pays_for_its_own_use(weeks):
 
 def test_the_reasons_shown_are_the_change_shown(weeks):
     for line in shown(weeks[1]).tenants:
+        assert line.why is not None
+        assert line.before is not None
         assert line.why.price + line.why.usage + line.why.neighbours == line.total - line.before
 
 
@@ -188,7 +190,8 @@ def test_a_closed_week_is_stored_with_its_reasons(tmp_path):
         now = LATER.end + timedelta(hours=12)
         close_weeks(store, now=now, settings=TERMS, directory=tmp_path, formats=("csv",))
         with store.reader() as reader:
-            first, second = (stored(reader, week.id).statement for week in (WEEK, LATER))
+            kept = [stored(reader, week.id) for week in (WEEK, LATER)]
+    first, second = (one.statement for one in kept if one is not None)
     assert {line.why for line in first.tenants} == {None}
     acme, globex = line_of(second, "acme"), line_of(second, "globex")
     assert acme.why.usage > 0 > acme.why.neighbours

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -68,7 +69,7 @@ def test_readers_get_the_old_answer_while_a_new_one_is_made():
 
 
 def test_a_making_that_fails_keeps_the_old_answer_and_is_tried_again():
-    answers = iter([1, ValueError("disk"), 3])
+    answers: Iterator[int | ValueError] = iter([1, ValueError("disk"), 3])
 
     def make(now: datetime) -> int:
         answer = next(answers)
