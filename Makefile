@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 UV ?= uv
+WORKERS ?= 2
 
 .PHONY: setup run demo test check bench docs lock
 
@@ -27,7 +28,7 @@ demo: setup
 	$(BIN)/partywall demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .

@@ -151,9 +151,11 @@ def _without(finding: Finding, middle: _Line, clock: Clock, incident: Incident) 
     start = clock.index(incident.started_at)
     end = clock.index(incident.ended_at) if incident.ended_at else clock.points
     usual = np.nanmedian(middle[:start]) if np.isfinite(middle[:start]).any() else np.nan
-    relieved = line[start:end] * finding.stretch_without / finding.stretch
+    felt = line[start:end]
+    relieved = felt * finding.stretch_without / finding.stretch
     # Relief never goes below what was usual: the model says "back to normal", not "faster".
-    line[start:end] = np.fmax(relieved, np.fmin(usual, line[start:end]))
+    held = np.fmax(relieved, np.fmin(usual, felt))
+    line[start:end] = np.where(np.isfinite(felt), held, np.nan)
     return _band("victims, without the aggressor (model)", "without", "s", line)
 
 
