@@ -22,12 +22,13 @@ class Received:
 
     @property
     def line(self) -> str:
-        """In short: status and summary of an Alertmanager body, else its first characters."""
+        """In short: event and summary of an Alertmanager body, else its first characters."""
         try:
             told = json.loads(self.body)
             alerts = told["alerts"]
             summary = alerts[0].get("annotations", {}).get("summary", "") if alerts else ""
-            return f"{told['status']}: {summary or told.get('groupKey', '')}"
+            event = told.get("type") or told["status"]
+            return f"{event}: {summary or told.get('groupKey', '')}"
         except (ValueError, KeyError, TypeError, AttributeError):
             return self.body[:160].decode("utf-8", "replace")
 
