@@ -163,7 +163,8 @@ def _line(s: Statement, line: TenantLine, exact: Statement, known: TenantLine) -
         revenue=None if line.revenue is None else s.money(line.revenue),
         margin=None if line.margin is None else s.money(line.margin),
         share=line.total / s.bill if s.bill else 0.0,
-        change=known.change,
+        # A week that runs is not compared with a whole one.
+        change=None if s.status == "estimate" else known.change,
         thousand_direct=exact.per_thousand(known.direct, known.operations),
         thousand_loaded=exact.per_thousand(known.total, known.operations),
         why=None if line.why is None else _why(s, line.why),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import polars as pl
@@ -21,7 +21,7 @@ def router(store: Store, clock: Callable[[], datetime], pulse: Pulse) -> APIRout
     """`/resources`, `/usage`, `/heatmap`."""
     routes = APIRouter(tags=["resources"])
     _resource_routes(routes, store, pulse, clock)
-    _usage_routes(routes, store, clock)
+    _usage_routes(routes, store, clock, pulse)
     return routes
 
 
@@ -43,7 +43,9 @@ def _resource_routes(
         raise Rejected(Rejection.NOT_FOUND, f"there is no resource {resource}", field="id")
 
 
-def _usage_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
+def _usage_routes(
+    routes: APIRouter, store: Store, clock: Callable[[], datetime], pulse: Pulse
+) -> None:
     @routes.get("/usage")
     def get_usage(
         resource: str | None = None,
@@ -72,11 +74,12 @@ def _usage_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]
         limit: Annotated[int, Query(ge=1, le=500)] = 40,
     ) -> Heatmap:
         start, end = parse_range(since, until, now=clock(), default=timedelta(hours=1))
+        step_s = step_of(start, end, 60)
         found = usage.heatmap(
             store,
             start=start,
-            end=end,
-            step_s=step_of(start, end, 60),
+            end=max(start, complete(end, pulse.beat.until, step_s)),
+            step_s=step_s,
             limit=limit,
             resource=ResourceId(resource) if resource else None,
         )
@@ -90,6 +93,12 @@ def _usage_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]
             shown=len(found.tenants),
             of=found.of,
         )
+
+
+def complete(end: datetime, until: datetime | None, step_s: int) -> datetime:
+    """The end of the last whole step by the watermark: half a minute of load looks like calm."""
+    known = min(end, until or end)
+    return datetime.fromtimestamp(known.timestamp() // step_s * step_s, UTC)
 
 
 def step_of(start: datetime, end: datetime, wished: int) -> int:
