@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.detect.arrays import Floats, Normal, ResourceWindows
-from analyzer.detect.common import common_arrivals, common_cost, deviation
 from analyzer.detect.demand import Work, cost_per_operation, measure, offered
+from analyzer.detect.factors import common_arrivals, common_cost, deviation
 from analyzer.detect.load import fit_capacity
 from analyzer.detect.settings import DetectSettings
 from analyzer.detect.victims import (
