@@ -221,6 +221,7 @@ def run(settings: AnalyzerSettings) -> None:
     if found := settings.problems():
         raise SystemExit("\n".join(found))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     host, port = settings.address
     try:
         app = build(settings)
