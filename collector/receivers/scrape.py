@@ -77,7 +77,9 @@ class Scraper:
         started, at_ms = time.perf_counter(), self._now_ms()
         name = name_of(target)
         try:
-            accepted = await asyncio.wait_for(self._take(target, at_ms), target.timeout_s)
+            # Not wait_for: in Python 3.11 it may swallow the cancellation that ends the polling.
+            async with asyncio.timeout(target.timeout_s):
+                accepted = await self._take(target, at_ms)
             problem = "; ".join(one.detail for one in accepted.refused[:3])
             up, samples = True, accepted.samples
         except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, Rejected) as error:

@@ -33,6 +33,7 @@ def test_the_demo_names_its_noisy_neighbour_and_ends(tmp_path: Path) -> None:
                 begun = time.monotonic()
             if line.startswith("noisy neighbour named: "):
                 named = time.monotonic()
+            if named and any("webhook: incident.opened" in heard for heard in said):
                 break
     finally:
         process.send_signal(signal.SIGINT)
