@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 UV ?= uv
 WORKERS ?= 2
 
-.PHONY: setup run demo test check bench docs lock
+.PHONY: setup run demo test soak check bench docs lock
 
 setup: $(STAMP)
 
@@ -29,6 +29,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+
+# The long forms: hours of kills, senders and faults that `make test` shows in short.
+soak: setup
+	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .
