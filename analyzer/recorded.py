@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from analyzer.detect.arrays import MEASURES, Floats, zeroed
+from analyzer.detect.arrays import LOCKS, SIGNALS, Floats, zeroed
 from analyzer.quantiles import middles
 from analyzer.ring import Integers
 from analyzer.windows import add_up
@@ -27,6 +27,7 @@ from collector.model import (
 
 NUMBERS = (
     "arrived", "count", "errors", "busy_s", "latency_sum_s", "waiting", "wait_s", "volume",
+    *LOCKS,
 )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def _ordered(narrow: pl.DataFrame) -> pl.DataFrame:
     keys = narrow.select("grain", "resource", "tenant")
     if keys.is_duplicated().any():
         narrow = add_up(narrow, ["ts", "grain", "resource", "tenant"])
-    kept = ["ts", "grain", "window_s", "tenant", "resource", *MEASURES]
+    kept = ["ts", "grain", "window_s", "tenant", "resource", *SIGNALS]
     return narrow.select(kept).sort("grain", maintain_order=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.detect.arrays import MEASURES, Floats, Normal, ResourceWindows
+from analyzer.detect.arrays import MEASURES, SIGNALS, Floats, Normal, ResourceWindows
 from collector.model import GRAIN_S, ResourceId, ResourceKind, TenantId
 
 Integers = npt.NDArray[np.int64]
@@ -88,8 +88,8 @@ class Ring:
         rows: Floats,
         widths: Integers | None = None,
     ) -> None:
-        """Set windows: `rows` [measures, n] of tenant `tenants[who[n]]` at `grains[n]`, each a part
-        of a row that was `widths[n]` seconds long (None: a grain).
+        """Set windows: `rows` [measures (and locks), n] of tenant `tenants[who[n]]` at `grains[n]`,
+        each a part of a row that was `widths[n]` seconds long (None: a grain).
 
         Windows older than the ring or past what is reserved are dropped; a window written again
         replaces what it held.
@@ -100,9 +100,17 @@ class Ring:
             self._first = first if self._first is None else min(self._first, first)
         at = grains - self._origin
         fits = (at >= 0) & (at < self._values.shape[2])
-        self._values[:, places[who[fits]], at[fits]] = rows[:, fits]
+        self._make_room(rows.shape[0])
+        self._values[: rows.shape[0], places[who[fits]], at[fits]] = rows[:, fits]
         if widths is not None:
             np.maximum.at(self._widths, at[fits], widths[fits])
+
+    def _make_room(self, signals: int) -> None:
+        """Locks get memory when the first is sampled."""
+        missing = signals - self._values.shape[0]
+        if missing > 0:
+            more = np.full((missing, *self._values.shape[1:]), np.nan, np.float32)
+            self._values = np.concatenate([self._values, more])
 
     def clear(self, since: int) -> None:
         """Forget windows from grain `since` on: they are about to be read again."""
@@ -113,7 +121,7 @@ class Ring:
         at = self._tenants.setdefault(tenant, len(self._tenants))
         if at >= self._values.shape[1]:
             grow = max(8, self._values.shape[1] // 2)
-            more = np.full((len(MEASURES), grow, self._values.shape[2]), np.nan, np.float32)
+            more = np.full((self._values.shape[0], grow, self._values.shape[2]), np.nan, np.float32)
             self._values = np.concatenate([self._values, more], axis=1)
         return at
 
@@ -161,7 +169,7 @@ class Ring:
         if factor > 1:
             values = _coarser(values, factor)
             trains = np.asarray(trains.reshape(-1, factor).all(axis=1))
-        measures = dict(zip(MEASURES, values, strict=True))
+        measures = dict(zip(SIGNALS, values, strict=False))
         start = np.datetime64((self._origin + low) * GRAIN_S, "s").astype("datetime64[us]")
         step = np.timedelta64(self.window_s * 1_000_000, "us")
         return ResourceWindows(

@@ -11,7 +11,7 @@ import polars as pl
 
 from analyzer import baseline
 from analyzer.detect import DetectSettings, ResourceWindows, learn
-from analyzer.detect.arrays import MEASURES
+from analyzer.detect.arrays import LOCKS, MEASURES, SIGNALS
 from analyzer.detect.season import Season, seasoned
 from analyzer.model import Incident, Kind
 from analyzer.quantiles import middles
@@ -22,7 +22,7 @@ from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, Resour
 SHY = 3
 """Grains between two attempts to learn something while nothing is known."""
 
-_SUMS = [place for place, name in enumerate(MEASURES) if name not in ("log_latency", "waiting")]
+_SUMS = [place for place, name in enumerate(SIGNALS) if name not in ("log_latency", "waiting")]
 BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
 
 
@@ -207,17 +207,25 @@ def feed(ring: Ring, part: pl.DataFrame) -> None:
     codes = part["tenant"].cast(pl.Enum(tenants)).to_physical().to_numpy().astype(np.int64)
     grains = part["ts"].dt.epoch("s").to_numpy() // GRAIN_S
     widths = part["window_s"].cast(pl.Int64).fill_null(GRAIN_S).to_numpy()
-    rows = np.stack(
-        [part[m].cast(pl.Float64).fill_null(np.nan).to_numpy() for m in MEASURES]
-    ).astype(np.float32)
+    told = SIGNALS if _locks_sampled(part) else MEASURES
+    rows = np.stack([part[m].cast(pl.Float64).fill_null(np.nan).to_numpy() for m in told]).astype(
+        np.float32
+    )
     parts = np.maximum(widths // GRAIN_S, 1)
-    rows[_SUMS] /= parts
+    rows[[place for place in _SUMS if place < len(told)]] /= parts
     if (parts > 1).any():
         whose = np.repeat(np.arange(parts.size), parts)
         ahead = np.arange(whose.size) - np.repeat(np.cumsum(parts) - parts, parts)
         codes, grains, widths = codes[whose], grains[whose] + ahead, widths[whose]
         rows = rows[:, whose]
     ring.write([TenantId(t) for t in tenants], codes, grains, rows, widths)
+
+
+def _locks_sampled(part: pl.DataFrame) -> bool:
+    """Few resources have locks and fewer are sampled: the others need no room for them."""
+    return all(name in part.columns for name in LOCKS) and any(
+        part[name].null_count() < part.height for name in LOCKS
+    )
 
 
 def with_log_latency(frame: pl.DataFrame, bounds: Mapping[int, tuple[float, ...]]) -> pl.DataFrame:
@@ -246,8 +254,8 @@ def add_up(narrow: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     the column `timed`, the longest `window_s`."""
     sums = [
         pl.when(pl.col(m).count() > 0).then(pl.col(m).sum()).alias(m)
-        for m in MEASURES
-        if m != "log_latency"
+        for m in SIGNALS
+        if m != "log_latency" and m in narrow.columns
     ]
     weight = pl.when(pl.col("log_latency").is_finite()).then(pl.col("timed")).otherwise(0.0)
     log = (pl.col("log_latency").fill_nan(0.0) * weight).sum() / weight.sum()

@@ -62,6 +62,18 @@ OWN_METERS: tuple[Meter, ...] = (
     _own("wait_seconds_total", "seconds", Column.WAIT, "Time spent waiting for the resource."),
     _own("volume_total", "rows, bytes or messages", Column.VOLUME, "Amount moved."),
     _own("throttled_total", "operations", Column.THROTTLED, "Operations refused by a limit."),
+    _own(
+        "blocked_seconds_total",
+        "seconds",
+        Column.BLOCKED,
+        "Time its operations waited for locks that other tenants held.",
+    ),
+    _own(
+        "blocking_seconds_total",
+        "seconds",
+        Column.BLOCKING,
+        "Time other tenants' operations waited for locks it held: who hogs locks.",
+    ),
 )
 
 FOREIGN_METERS: tuple[Meter, ...] = (

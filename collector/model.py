@@ -72,6 +72,8 @@ class Column(StrEnum):
     WAIT = "wait_s"
     VOLUME = "volume"
     THROTTLED = "throttled"
+    BLOCKED = "blocked_s"
+    BLOCKING = "blocking_s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ USAGE_SCHEMA: pa.Schema = pa.schema(
         pa.field("wait_us", pa.int64()),
         pa.field("volume", pa.int64()),
         pa.field("throttled", pa.int64()),
+        pa.field("blocked_us", pa.int64()),  # waited for locks others held
+        pa.field("blocking_us", pa.int64()),  # others waited for locks it held
     ]
 )
 """Usage as it is spooled and stored. Seconds are integer microseconds so that sums are exact.

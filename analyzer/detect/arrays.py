@@ -50,7 +50,8 @@ class ResourceWindows:
     natural logarithm of the seconds felt by callers whose operation finished in the window.
     `busy_s` is resource time consumed, measured at the server. `capacity` is in busy seconds per
     second and may be missing or wrong by half. `trains` marks windows that may teach what is
-    normal; `normal`, when given, is what was learned before.
+    normal; `normal`, when given, is what was learned before. `blocked_s` is time waited for others'
+    locks, `blocking_s` time others waited for this tenant's locks; None: nobody samples locks.
     """
 
     resource: ResourceId
@@ -69,12 +70,19 @@ class ResourceWindows:
     capacity: float | None = None
     trains: Bools | None = None
     normal: Normal | None = None
+    blocked_s: Floats | None = None
+    blocking_s: Floats | None = None
 
 
 MEASURES = (
     "arrived", "count", "errors", "busy_s", "log_latency", "waiting", "wait_s", "volume",
 )  # fmt: skip
-"""The array fields of `ResourceWindows`, in the order rings keep them."""
+"""The array fields every `ResourceWindows` has, in the order rings keep them."""
+
+LOCKS = ("blocked_s", "blocking_s")
+"""The array fields only resources with sampled locks have."""
+
+SIGNALS = MEASURES + LOCKS
 
 
 def trailing_sum(values: Floats, span: int) -> Floats:

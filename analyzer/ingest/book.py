@@ -31,6 +31,8 @@ COLUMNS: tuple[tuple[Column, str], ...] = (
     (Column.WAIT, "wait_us"),
     (Column.VOLUME, "volume"),
     (Column.THROTTLED, "throttled"),
+    (Column.BLOCKED, "blocked_us"),
+    (Column.BLOCKING, "blocking_us"),
     (Column.WAITING, "waiting"),
 )
 """Meter columns and where they are stored; after them come the buckets."""
@@ -41,7 +43,9 @@ NO_BOUNDS = -1
 
 _SLOTS = {column: slot for slot, (column, _) in enumerate(COLUMNS)}
 _KINDS = {MeterKind.CUMULATIVE: CUMULATIVE, MeterKind.DELTA: DELTA, MeterKind.GAUGE: GAUGE}
-_SECONDS = {Column.BUSY, Column.LATENCY_SUM, Column.WAIT}
+_SECONDS = {
+    Column.BUSY, Column.LATENCY_SUM, Column.WAIT, Column.BLOCKED, Column.BLOCKING,
+}  # fmt: skip
 
 
 class Grown:

@@ -62,11 +62,13 @@ class Row(msgspec.Struct, gc=False):
     wait_s: float | None = None
     volume: int | float | None = None
     throttled: int | float | None = None
+    blocked_s: float | None = None
+    blocking_s: float | None = None
 
 
 _COUNTS = ("arrived", "count", "errors", "volume", "throttled")
-_SECONDS = ("busy_s", "latency_sum_s", "wait_s")
-_MICROS = {"busy_s": "busy_us", "latency_sum_s": "latency_sum_us", "wait_s": "wait_us"}
+_SECONDS = ("busy_s", "latency_sum_s", "wait_s", "blocked_s", "blocking_s")
+_MICROS = {name: name.removesuffix("_s") + "_us" for name in _SECONDS}
 
 _ARROW_ERRORS = (
     pa.ArrowException,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from analyzer.detect import DetectSettings
-from analyzer.detect.arrays import MEASURES
+from analyzer.detect.arrays import LOCKS, MEASURES
 from analyzer.model import Kind
 from analyzer.quantiles import middles
 from analyzer.ring import Ring
@@ -184,6 +184,19 @@ def test_a_row_of_a_minute_is_spread_over_its_windows_and_gauges_are_not_divided
     feed(ring, narrow([0, 60], 60, 6.0))
     assert counts(ring) == [1.0] * 12
     assert [float(w) for w in ring.windows().waiting[0]] == [2.0] * 12
+
+
+def test_lock_waits_get_room_when_the_first_are_sampled():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 60)
+    ring.advance(START_GRAIN + 12)
+    plain = narrow([0], 10, 6.0)
+    feed(ring, plain.with_columns(pl.lit(None, pl.Float64).alias(name) for name in LOCKS))
+    assert ring.windows().blocked_s is None
+    feed(ring, narrow([60], 60, 6.0).with_columns(blocked_s=pl.lit(0.0), blocking_s=pl.lit(12.0)))
+    view = ring.windows()
+    assert view.blocking_s is not None
+    assert np.isnan(view.blocking_s[0, :6]).all()
+    assert [float(s) for s in view.blocking_s[0, 6:]] == [2.0] * 6
 
 
 @pytest.mark.parametrize(("live_s", "window_s"), [(10, 10), (60, 60)])

@@ -47,6 +47,14 @@ def test_rows_arrive_as_they_are(store) -> None:
     )
 
 
+def test_lock_waits_arrive_and_rows_spooled_before_they_were_known_do_too(store) -> None:
+    new = table({"count": 1, "blocked_us": 3, "blocking_us": 4})
+    old = table({"count": 2}).drop_columns(["blocked_us", "blocking_us"])
+    drain(store, UsageRows(new), UsageRows(old))
+    found = _ask(store, 'SELECT "count", blocked_us, blocking_us FROM usage_10s ORDER BY "count"')
+    assert found == [(1, 3, 4), (2, None, None)]
+
+
 def test_a_batch_counts_once_however_often_it_comes(store) -> None:
     batch = UsageRows(table({"count": 5}), "batch-1")
     first = drain(store, batch, batch)

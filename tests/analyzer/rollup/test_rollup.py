@@ -76,6 +76,16 @@ def test_sums_add_up_through_all_grains(usage) -> None:
         assert found == (everything, 2 * everything), grain
 
 
+def test_lock_waits_add_up_through_all_grains_and_unknown_stays_unknown(usage) -> None:
+    usage.put(*[{"at": 600 * k, "blocked_us": k, "tenant": "acme"} for k in range(2 * 144)])
+    usage.put(*[{"at": 600 * k, "count": k, "tenant": "globex"} for k in range(2 * 144)])
+    usage.put({"at": 2 * DAY, "count": 0}, {"at": 2 * DAY + 60, "count": 0})
+    usage.roll()
+    for grain in ("10s", "1m", "1h", "1d"):
+        found = usage.rows(grain, "tenant, sum(blocked_us) OVER (PARTITION BY tenant)")
+        assert dict(found) == {"acme": sum(range(2 * 144)), "globex": None}, grain
+
+
 def test_gauges_are_averaged_over_the_windows_that_spoke_and_tenant_rows_add_up(usage) -> None:
     usage.put(
         {"at": 0, "waiting": 4.0}, {"at": 0, "waiting": 2.0}, {"at": 20, "waiting": 3.0},

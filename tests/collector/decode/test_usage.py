@@ -45,6 +45,13 @@ def test_the_table_has_the_spooled_columns_even_when_empty():
     assert SPOOLED_SCHEMA.names[:-1] == USAGE_SCHEMA.names
 
 
+def test_lock_waits_are_kept_as_microseconds_and_absent_ones_are_unknown():
+    row = only(blocked_s=0.0, blocking_s=41.5)
+    assert (row["blocked_us"], row["blocking_us"]) == (0, 41_500_000)
+    assert (only()["blocked_us"], only()["blocking_us"]) == (None, None)
+    assert [r.field for r in read({**ROW, "blocking_s": -1}).refused] == ["blocking_s"]
+
+
 @pytest.mark.parametrize(
     "ts",
     [
