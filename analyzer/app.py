@@ -65,7 +65,11 @@ class Analyzer:
     @classmethod
     def open(cls, settings: AnalyzerSettings, *, clock: Clock = wall_clock) -> Analyzer:
         """Open the store, register what the configuration names, restore what a crash left."""
-        store = Store.open(settings.database, memory_limit=settings.memory_limit)
+        store = Store.open(
+            settings.database,
+            memory_limit=settings.memory_limit,
+            keys=settings.secrets_key.split(),
+        )
         links = Links(settings.notify.external_url.rstrip("/"))
         describe(store, settings, clock())
         sync_endpoints(store, settings.sending(), clock())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from analyzer.cost.settings import CostSettings, Plan
@@ -13,6 +13,7 @@ from analyzer.flags import FlagPolicy
 from analyzer.model import Isolation
 from analyzer.notify.settings import EndpointSettings, NotifySettings
 from analyzer.rollup import RetentionSettings
+from analyzer.seal import Seal
 from analyzer.windows import WindowSettings
 from collector.config import Token, is_loopback
 from collector.model import ResourceKind
@@ -43,12 +44,17 @@ class TenantSettings:
 
 @dataclass(frozen=True, slots=True)
 class AnalyzerSettings:
-    """`[analyzer]` and the sections of its rooms. `cycle_s`: seconds between two cycles."""
+    """`[analyzer]` and the sections of its rooms. `cycle_s`: seconds between two cycles.
+
+    `secrets_key` seals stored secrets (`env:NAME` or `file:PATH`, several with blanks between);
+    empty: a key is made in `secrets.key` of the data directory.
+    """
 
     listen: str = "127.0.0.1:8602"
     data: Path = Path("data")
     cycle_s: float = 5.0
     memory_limit: str = "2GB"
+    secrets_key: str = field(default="", repr=False)
     tokens: tuple[Token, ...] = ()
     resources: tuple[ResourceSettings, ...] = ()
     tenants: tuple[TenantSettings, ...] = ()
@@ -108,6 +114,10 @@ class AnalyzerSettings:
                 f"analyzer.listen: {host} is not loopback and no token is configured, "
                 "add a [[token]] with scope read or admin, or listen on 127.0.0.1"
             )
+        try:
+            Seal(keys=self.secrets_key.split())
+        except ValueError as wrong:
+            yield f"analyzer.secrets_key: {wrong}"
         if not 0.5 <= self.cycle_s <= 60:
             yield f"analyzer.cycle_s: {self.cycle_s} is out of range, use 0.5 to 60 seconds"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
@@ -20,6 +20,8 @@ from typing import Any
 import duckdb
 import polars as pl
 import pyarrow as pa
+
+from analyzer.seal import Seal
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
@@ -39,10 +41,12 @@ def queries() -> Mapping[str, str]:
 
 
 class Reader:
-    """Runs named queries on one cursor. Parameters and results are plain values."""
+    """Runs named queries on one cursor. Parameters and results are plain values; `seal` opens
+    what is stored encrypted."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, seal: Seal) -> None:
         self._cursor = cursor
+        self.seal = seal
 
     def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """All rows of a query, as tuples."""
@@ -100,16 +104,25 @@ class StoreBusyError(Exception):
 class Store:
     """Owns the database. Any number of threads may read; `transaction` lets one write at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, seal: Seal | None = None) -> None:
         self._connection = connection
+        self._seal = seal or Seal()
         self._writer = threading.RLock()
         self._writing = False
 
     @classmethod
-    def open(cls, path: Path | None, *, memory_limit: str = "2GB", threads: int = 2) -> Store:
+    def open(
+        cls,
+        path: Path | None,
+        *,
+        memory_limit: str = "2GB",
+        threads: int = 2,
+        keys: Sequence[str] = (),
+    ) -> Store:
         """Open or create the file (None: in memory) and migrate it.
 
-        Raises StoreBusyError when another process owns the file.
+        Secrets are sealed with `keys`, or with those of `secrets.key` beside the file. Raises
+        StoreBusyError when another process owns the file.
         """
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +139,7 @@ class Store:
         except duckdb.IOException as owned:
             raise StoreBusyError(str(owned).splitlines()[0]) from owned
         connection.execute("SET TimeZone = 'UTC'")  # known only once connected
-        store = cls(connection)
+        store = cls(connection, Seal(path.with_name("secrets.key") if path else None, keys))
         store._migrate()
         return store
 
@@ -155,7 +168,7 @@ class Store:
             cursor = self._connection.cursor()
             try:
                 cursor.execute("BEGIN")
-                yield Transaction(cursor)
+                yield Transaction(cursor, self._seal)
                 cursor.execute("COMMIT")
             except BaseException:
                 with suppress(duckdb.Error):  # DuckDB may have ended it already
@@ -170,7 +183,7 @@ class Store:
         """A cursor of its own, for one thread; readers never wait for the writer."""
         cursor = self._connection.cursor()
         try:
-            yield Reader(cursor)
+            yield Reader(cursor, self._seal)
         finally:
             cursor.close()
 

@@ -77,6 +77,13 @@ def _endpoint_routes(
             format=given.format,
             routing_key=given.routing_key,
             events=tuple(given.events),
+            token=given.token,
+            channel=given.channel,
+            template=given.template,
+            sender=given.sender,
+            recipients=tuple(given.recipients),
+            username=given.username,
+            replicas=tuple(given.replicas),
         )
         made = add_endpoint(store, wanted, now=clock())
         return _endpoint_view(store, made, secret=made.secret)
@@ -214,6 +221,14 @@ def _endpoint_view(store: Store, each: Endpoint, *, secret: str | None = None) -
         delivered=delivered,
         failed=failed,
         secret=secret,
+        events=list(each.events),
+        channel=each.options.channel,
+        template=each.options.template,
+        sender=each.options.sender,
+        recipients=list(each.options.recipients),
+        username=each.options.username,
+        signed=bool(each.secret),
+        source=each.source,
     )
 
 

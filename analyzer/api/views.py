@@ -356,6 +356,13 @@ class EndpointIn(BaseModel):
     format: str = "alertmanager"
     routing_key: str = ""  # PagerDuty's integration key
     events: list[str] = []  # patterns such as incident.*; empty is all
+    token: str = ""  # Slack's bot token, or the password of a mail server; never shown again
+    channel: str = ""  # Slack's channel, with a bot token
+    template: str = ""  # of the body of json
+    sender: str = ""  # of a mail
+    recipients: list[str] = []  # of a mail
+    username: str = ""  # at the mail server
+    replicas: list[str] = []  # the other members of an Alertmanager cluster
 
 
 class EndpointView(View):
@@ -363,6 +370,14 @@ class EndpointView(View):
     name: str
     url: str  # redacted to scheme and host
     format: str
+    events: list[str] = []
+    channel: str = ""
+    template: str = ""
+    sender: str = ""
+    recipients: list[str] = []
+    username: str = ""
+    signed: bool = False
+    source: str = "api"  # config: it stands in the configuration file
     state: str  # ok | failing | disabled
     created_at: datetime
     delivered: int

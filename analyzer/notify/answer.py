@@ -38,7 +38,8 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back. `status` None: nothing did, `error` says why; `blocked`: we did not try;
-    `unsendable`: the event cannot be put into this channel's words."""
+    `unsendable`: the event cannot be put into this channel's words; `thread` is how the receiver
+    calls what it made of the message."""
 
     status: int | None
     headers: tuple[tuple[str, str], ...] = ()
@@ -47,6 +48,7 @@ class Answer:
     ms: float = 0.0
     blocked: bool = False
     unsendable: bool = False
+    thread: str = ""
 
 
 def judge(answer: Answer) -> Verdict:

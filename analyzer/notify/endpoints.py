@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from analyzer.notify.channels.message import Addressee
+from analyzer.codec import dump, load
+from analyzer.notify.channels.message import Addressee, Options
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Entropy, uuid7
 from analyzer.notify.settings import EndpointSettings, NotifySettings, new_secret
+from analyzer.seal import Seal
 from analyzer.store import Reader, Store, Transaction
 from collector.model import Rejected, Rejection
+
+SEALED = ("url", "secret", "routing_key", "token")
+"""Columns that are encrypted in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +41,35 @@ class Endpoint:
     failing_since: datetime | None
     told_failing: bool
     hold_until: datetime | None
+    token: str = field(default="", repr=False)
+    options: Options = Options()
 
     @property
     def lane(self) -> str:
         """The lane of the news about this endpoint itself."""
         return f"endpoint:{self.id}"
 
+    def addressee(self, thread: str = "") -> Addressee:
+        """Where its messages go; `thread` is the receiver's name for the incident."""
+        return Addressee(self.name, self.url, self.routing_key, self.token, self.options, thread)
+
     @property
-    def addressee(self) -> Addressee:
-        return Addressee(self.name, self.url, self.routing_key)
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no log, the longest first: keys, and the path of the address."""
+        parts = urlsplit(self.url)
+        path = self.url.removeprefix(f"{parts.scheme}://{parts.netloc}")
+        known = {self.routing_key, self.token, *self.secret.split(), path}
+        return tuple(sorted((s for s in known if len(s) >= 8), key=len, reverse=True))
 
 
 def endpoints(reader: Reader) -> list[Endpoint]:
     """All of them, oldest first."""
-    return [_endpoint(record) for record in reader.records("notify_endpoints")]
+    return [_endpoint(record, reader.seal) for record in reader.records("notify_endpoints")]
 
 
 def endpoint(reader: Reader, endpoint_id: str) -> Endpoint | None:
     records = reader.records("notify_endpoint", id=endpoint_id)
-    return _endpoint(records[0]) if records else None
+    return _endpoint(records[0], reader.seal) if records else None
 
 
 def sync_endpoints(store: Store, settings: NotifySettings, now: datetime) -> None:
@@ -63,8 +79,9 @@ def sync_endpoints(store: Store, settings: NotifySettings, now: datetime) -> Non
     """
     with store.transaction() as tx:
         known = {e.name: e for e in endpoints(tx) if e.source == "config"}
-        for wanted in settings.endpoints:
+        for wanted in (each for one in settings.endpoints for each in one.each()):
             _put(tx, wanted, known.pop(wanted.name, None), now)
+        _seal_all(tx)
         for gone in known.values():
             remove_endpoint(tx, gone.id)
 
@@ -72,25 +89,24 @@ def sync_endpoints(store: Store, settings: NotifySettings, now: datetime) -> Non
 def add_endpoint(
     store: Store, wanted: EndpointSettings, *, now: datetime, entropy: Entropy = os.urandom
 ) -> Endpoint:
-    """A new endpoint with a fresh secret. Raises INVALID_FIELD, or CONFLICT on a used name."""
+    """A new endpoint with a fresh secret, and one more for each replica (same secret).
+
+    Raises INVALID_FIELD, or CONFLICT on a used name.
+    """
     if problems := wanted.problems():
         raise Rejected(Rejection.INVALID_FIELD, "; ".join(problems), field=_field(problems[0]))
-    made = EndpointSettings(
-        wanted.name,
-        wanted.url,
-        wanted.format,
-        wanted.secret or new_secret(entropy(32)),
-        wanted.routing_key,
-        wanted.events,
-    )
+    made = replace(wanted, secret=wanted.secret or new_secret(entropy(32))).each()
     with store.transaction() as tx:
-        if any(e.name == made.name for e in endpoints(tx)):
-            raise Rejected(
-                Rejection.CONFLICT,
-                f"an endpoint {made.name!r} exists, choose another name",
-                field="name",
-            )
-        found = endpoint(tx, _insert(tx, made, "api", now, entropy))
+        taken = {each.name for each in endpoints(tx)}
+        for each in made:
+            if each.name in taken:
+                raise Rejected(
+                    Rejection.CONFLICT,
+                    f"an endpoint {each.name!r} exists, choose another name",
+                    field="name",
+                )
+        ids = [_insert(tx, each, "api", now, entropy) for each in made]
+        found = endpoint(tx, ids[0])
     if found is None:
         raise Rejected(Rejection.UNAVAILABLE, "the endpoint could not be read back")
     return found
@@ -110,29 +126,39 @@ def rotate_secret(store: Store, endpoint_id: str, random: bytes) -> str:
         if had is None:
             raise Rejected(Rejection.NOT_FOUND, f"there is no endpoint {endpoint_id}", field="id")
         both = " ".join([secret, *had.secret.split()[:1]])
-        tx.execute("notify_endpoint_secret", id=endpoint_id, secret=both)
+        tx.execute("notify_endpoint_secret", id=endpoint_id, secret=tx.seal.close(both))
     return secret
 
 
 def _put(tx: Transaction, wanted: EndpointSettings, had: Endpoint | None, now: datetime) -> None:
     if had is None:
         _insert(tx, wanted, "config", now, os.urandom)
-    elif _wish(wanted) != (had.url, had.format, had.secret, had.routing_key, had.events):
-        tx.execute("notify_endpoint_change", id=had.id, source="config", **_columns(wanted))
+    elif _wish(wanted) != _wish(had):
+        tx.execute("notify_endpoint_change", id=had.id, source="config", **_columns(tx, wanted))
 
 
-def _wish(wanted: EndpointSettings) -> tuple[str, str, str, str, tuple[str, ...]]:
-    return (wanted.url, wanted.format, wanted.secret, wanted.routing_key, wanted.events)
+def _wish(of: EndpointSettings | Endpoint) -> tuple[object, ...]:
+    return (of.url, of.format, of.secret, of.routing_key, of.events, of.token, of.options)
 
 
-def _columns(wanted: EndpointSettings) -> dict[str, str | Sequence[str]]:
+def _columns(tx: Transaction, of: EndpointSettings | Endpoint) -> dict[str, str | Sequence[str]]:
     return {
-        "url": wanted.url,
-        "format": wanted.format,
-        "secret": wanted.secret,
-        "routing_key": wanted.routing_key,
-        "events": list(wanted.events),
+        "url": tx.seal.close(of.url),
+        "format": of.format,
+        "secret": tx.seal.close(of.secret),
+        "routing_key": tx.seal.close(of.routing_key),
+        "token": tx.seal.close(of.token),
+        "options": dump(of.options),
+        "events": list(of.events),
     }
+
+
+def _seal_all(tx: Transaction) -> None:
+    """What lies open from before there were seals, or under an older key, is sealed anew."""
+    for record in tx.records("notify_endpoints"):
+        sealed = {key: tx.seal.renew(record[key]) for key in SEALED}
+        if any(sealed[key] != record[key] for key in SEALED):
+            tx.execute("notify_endpoint_seal", id=record["id"], **sealed)
 
 
 def _insert(
@@ -145,14 +171,18 @@ def _insert(
         called=wanted.name,
         source=source,
         now=stored(now),
-        **_columns(wanted),
+        **_columns(tx, wanted),
     )
     return made
 
 
-def _endpoint(record: dict[str, Any]) -> Endpoint:
+def _endpoint(record: dict[str, Any], seal: Seal) -> Endpoint:
     times = {key: aware(record[key]) for key in ("created_at", "failing_since", "hold_until")}
-    return Endpoint(**{**record, **times, "events": tuple(record["events"] or ())})
+    opened = {key: seal.open(record[key]) for key in SEALED}
+    options = load(record["options"], Options) if record["options"] else Options()
+    known = {name: record[name] for name in (f.name for f in fields(Endpoint)) if name in record}
+    rest = {"events": tuple(record["events"] or ()), "options": options}
+    return Endpoint(**{**known, **times, **opened, **rest})
 
 
 def _field(problem: str) -> str:

@@ -43,7 +43,7 @@ def feed(store: Store, to: Endpoint, *, now: datetime, transport: Transport) -> 
     taken = 0
     for start in range(0, len(events), AT_ONCE):
         part = events[start : start + AT_ONCE]
-        message = render_all(part, to.addressee, now)
+        message = render_all(part, to.addressee(), now)
         headers = {"Content-Type": message.content_type, "User-Agent": "Partywall"}
         answer = transport.send(message, headers)
         if judge(answer) is not Verdict.DELIVERED:

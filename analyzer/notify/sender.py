@@ -205,7 +205,7 @@ def attempt(taken: Claim, to: Endpoint, clock: Clock, transport: Transport) -> T
     """Render, sign, post."""
     started = clock()
     try:
-        message = render(taken.event, to.addressee, to.format)
+        message = render(taken.event, to.addressee(), to.format)
     except (ValueError, LookupError, TypeError, ArithmeticError) as broken:
         # One odd event must not stop the endpoint: it dies, with its reason in the log.
         refused = Answer(None, error=f"cannot be written: {broken!r}", unsendable=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from analyzer.notify.channels import CHANNELS
+from analyzer.notify.channels import CHANNELS, HTTP
+from analyzer.notify.channels.message import Options
 
-DEFAULT_PORTS = (80, 443, 8080, 8443)
+DEFAULT_PORTS = (25, 80, 443, 465, 587, 8080, 8443)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +19,54 @@ class EndpointSettings:
     """An `[[endpoint]]` of the configuration file.
 
     `secret` is `whsec_` and base64 of 24-64 bytes, or empty for unsigned messages; `routing_key`
-    is PagerDuty's; `events` are patterns such as `incident.*` (empty: all).
+    is PagerDuty's; `token` is Slack's bot token (with `channel`) or the password of a mail server;
+    `events` are patterns such as `incident.*` (empty: all). `template` shapes the body of `json`;
+    `sender`, `recipients` and `username` belong to `email`; `replicas` are the other members of an
+    Alertmanager cluster, each told by itself.
     """
 
     name: str
-    url: str
+    url: str = field(repr=False)
     format: str = "alertmanager"
     secret: str = field(default="", repr=False)
     routing_key: str = field(default="", repr=False)
     events: tuple[str, ...] = ()
+    token: str = field(default="", repr=False)
+    channel: str = ""
+    template: str = ""
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    username: str = ""
+    replicas: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> Options:
+        """What of it is the format's own business."""
+        return Options(self.channel, self.template, self.sender, self.recipients, self.username)
+
+    def each(self) -> list[EndpointSettings]:
+        """Itself and one more for each replica, with a name of its own."""
+        others = [
+            replace(self, name=f"{self.name} replica {n}", url=url, replicas=())
+            for n, url in enumerate(self.replicas, 2)
+        ]
+        return [replace(self, replicas=()), *others]
 
     def problems(self) -> list[str]:
         """Everything wrong with it, as `key: what, remedy`."""
         found = [] if self.name.strip() else ["endpoint.name: missing, give the endpoint a name"]
         where = f"endpoint {self.name!r}"
-        found += [f"{where}.url: {what}" for what in url_problems(self.url)]
-        if self.format not in CHANNELS:
+        channel = CHANNELS.get(self.format)
+        if channel is None:
             known = ", ".join(sorted(CHANNELS))
             found.append(f"{where}.format: unknown {self.format!r}, choose one of {known}")
+        schemes = channel.schemes if channel else HTTP
+        found += [f"{where}.url: {what}" for what in url_problems(self.url, schemes)]
+        found += [
+            f"{where}.replicas: {what}" for url in self.replicas for what in url_problems(url)
+        ]
+        if channel is not None:
+            found += [f"{where}.{what}" for what in channel.problems(self.options, self.token)]
         if self.secret and signing_key(self.secret) is None:
             found.append(f"{where}.secret: must be whsec_ and base64 of 24 to 64 bytes")
         if self.format == "pagerduty" and not self.routing_key:
@@ -61,7 +92,7 @@ class NotifySettings:
     def problems(self) -> list[str]:
         """Everything wrong with it, as `key: what, remedy`."""
         found = [problem for endpoint in self.endpoints for problem in endpoint.problems()]
-        names = [endpoint.name for endpoint in self.endpoints]
+        names = [each.name for endpoint in self.endpoints for each in endpoint.each()]
         found += [
             f"endpoint.name: {name!r} is used twice, rename one"
             for name in sorted({name for name in names if names.count(name) > 1})
@@ -74,7 +105,7 @@ class NotifySettings:
         return found
 
 
-def url_problems(url: str) -> list[str]:
+def url_problems(url: str, schemes: tuple[str, ...] = HTTP) -> list[str]:
     """What a webhook address must not be; where it leads is checked when connecting."""
     try:
         parts = urlsplit(url)
@@ -82,8 +113,8 @@ def url_problems(url: str) -> list[str]:
     except ValueError:
         return ["is not a URL, write https://host/path"]
     found = []
-    if parts.scheme not in ("http", "https"):
-        found.append("must begin with https:// or http://")
+    if parts.scheme not in schemes:
+        found.append(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     if not parts.hostname:
         found.append("names no host, write https://host/path")
     if port == 0:

@@ -22,6 +22,9 @@ from analyzer.notify.outbox import Claim, post
 from analyzer.notify.settings import redacted
 from analyzer.store import Store, Transaction
 
+MAX_LOGGED = 2048
+"""Bytes of an answer's body that are kept."""
+
 _SECRET_HEADERS = {"authorization", "cookie", "set-cookie", "proxy-authorization", "location"}
 
 
@@ -87,7 +90,7 @@ def settle(
         to = endpoint(tx, endpoint_id)
         answers = [(e.claim.event, e.sent.answer) for e in ours if e.sent and e.sent.answer]
         if to is not None and answers:
-            tx.load("notify_attempts_insert", _log_table(ours, to.routing_key))
+            tx.load("notify_attempts_insert", _log_table(ours, to.secrets))
             _check_up(tx, to, answers, now, chance())
     total = Counter(_name(end, each) for end, each in zip(ends, ours, strict=True))
     total[Settled.LOST_LEASE] += len(tries) - len(ours)
@@ -160,7 +163,12 @@ def _settled_table(ends: Sequence[_End]) -> pa.Table:
     return pa.Table.from_pylist([asdict(end) for end in ends], schema=_ENDS)
 
 
-def _log_table(tries: Sequence[Tried], routing_key: str) -> pa.Table:
+def _log_table(tries: Sequence[Tried], secrets: Sequence[str]) -> pa.Table:
+    def clean(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "…")
+        return text
+
     rows = [
         {
             "delivery": each.claim.delivery,
@@ -168,11 +176,11 @@ def _log_table(tries: Sequence[Tried], routing_key: str) -> pa.Table:
             "started_at": stored(each.sent.started),
             "ms": each.sent.answer.ms,
             "status": each.sent.answer.status,
-            "error": cut(each.sent.answer.error),
-            "request_headers": _shown(each.sent.headers),
-            "request_body": _without(each.sent.message, routing_key),
-            "response_headers": _shown(dict(each.sent.answer.headers)),
-            "response_body": each.sent.answer.body.decode("utf-8", "replace"),
+            "error": clean(cut(each.sent.answer.error)),
+            "request_headers": clean(_shown(each.sent.headers)),
+            "request_body": clean(_text(each.sent.message.body if each.sent.message else b"")),
+            "response_headers": clean(_shown(dict(each.sent.answer.headers))),
+            "response_body": clean(_text(each.sent.answer.body[:MAX_LOGGED])),
         }
         for each in tries
         if each.sent is not None and each.sent.answer is not None
@@ -180,9 +188,8 @@ def _log_table(tries: Sequence[Tried], routing_key: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_LOG)
 
 
-def _without(message: Message | None, routing_key: str) -> str:
-    body = message.body.decode("utf-8", "replace") if message else ""
-    return body.replace(routing_key, "…") if routing_key else body
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
 
 
 def _shown(headers: Mapping[str, str]) -> str:
@@ -190,7 +197,8 @@ def _shown(headers: Mapping[str, str]) -> str:
         {
             name: "…" if name.lower() in _SECRET_HEADERS else cut(value)
             for name, value in headers.items()
-        }
+        },
+        ensure_ascii=False,
     )
 
 

@@ -18,13 +18,19 @@ SELECT * FROM endpoints ORDER BY created_at, name
 SELECT * FROM endpoints WHERE id = $id
 
 -- name: notify_endpoint_insert
-INSERT INTO endpoints VALUES ($id, $called, $url, $format, $secret, $routing_key, $events, $source,
-    'ok', $now, 0, NULL, false, NULL)
+INSERT INTO endpoints (id, name, url, format, secret, routing_key, events, source, state,
+    created_at, failures, failing_since, told_failing, hold_until, token, options)
+VALUES ($id, $called, $url, $format, $secret, $routing_key, $events, $source,
+    'ok', $now, 0, NULL, false, NULL, $token, $options)
 
 -- name: notify_endpoint_change
 UPDATE endpoints SET url = $url, format = $format, secret = $secret, routing_key = $routing_key,
-    events = $events, source = $source, state = 'ok', failures = 0, failing_since = NULL,
-    told_failing = false, hold_until = NULL
+    token = $token, options = $options, events = $events, source = $source, state = 'ok',
+    failures = 0, failing_since = NULL, told_failing = false, hold_until = NULL
+WHERE id = $id
+
+-- name: notify_endpoint_seal
+UPDATE endpoints SET url = $url, secret = $secret, routing_key = $routing_key, token = $token
 WHERE id = $id
 
 -- name: notify_endpoint_delete

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from analyzer.notify.answer import Answer
 from analyzer.notify.channels import (
     alertmanager,
     alertmanager_api,
@@ -17,16 +18,31 @@ from analyzer.notify.channels import (
     pagerduty,
     slack,
 )
-from analyzer.notify.channels.message import MAX_BODY, Addressee, Message
+from analyzer.notify.channels.message import MAX_BODY, Addressee, Message, Options
 from analyzer.notify.event import Event, fewer_victims
+
+HTTP = ("https", "http")
+
+
+def _nothing(options: Options, token: str) -> list[str]:  # noqa: ARG001
+    return []
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A format. `supersedes`: a stale opening may be dropped once its resolution is queued."""
+    """A format. `supersedes`: a stale opening may be dropped once its resolution is queued.
+
+    `schemes` are what its addresses begin with; `problems` judges its options, as `key: what,
+    remedy`; `understood` reads the receiver's own way to say no and the name of what it made (a
+    thread) out of the answer; `a_second` is how many messages an address takes (None: any).
+    """
 
     render: Callable[[Event, Addressee], Message | None]
     supersedes: bool = False
+    schemes: tuple[str, ...] = HTTP
+    problems: Callable[[Options, str], list[str]] = _nothing
+    understood: Callable[[Answer, Message], Answer] | None = None
+    a_second: float | None = None
 
 
 CHANNELS: Mapping[str, Channel] = {

@@ -12,21 +12,54 @@ MAX_BODY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """What a format needs besides an address; nothing in here is secret.
+
+    `channel` is Slack's; `template` shapes the body of `json`; `sender`, `recipients` and
+    `username` belong to `email`.
+    """
+
+    channel: str = ""
+    template: str = ""
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    username: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Addressee:
-    """Where a message goes."""
+    """Where a message goes. `token` is Slack's bot token or the password of a mail server;
+    `thread` is how the receiver calls what it made of this incident before."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
     routing_key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    options: Options = Options()
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The envelope of a mail, and who hands it in."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    username: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The exact bytes sent and signed."""
+    """The exact bytes sent and signed. `token` goes into `Authorization`; `mail` makes it a mail;
+    `note` is said of it in the log (a template that failed)."""
 
-    url: str
+    url: str = field(repr=False)
     body: bytes
     content_type: str = "application/json"
+    token: str = field(default="", repr=False)
+    mail: Mail | None = None
+    note: str = ""
 
 
 def as_json(document: Any) -> bytes:
