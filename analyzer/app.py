@@ -37,6 +37,7 @@ from analyzer.notify.announce import announce
 from analyzer.notify.endpoints import sync_endpoints
 from analyzer.notify.event import Links
 from analyzer.notify.outbox import prune
+from analyzer.notify.rules import sync_rules
 from analyzer.notify.sender import Sender
 from analyzer.notify.transport import HttpTransport
 from analyzer.pulse import OutboxMetrics, Pulse
@@ -73,6 +74,7 @@ class Analyzer:
         links = Links(settings.notify.external_url.rstrip("/"))
         describe(store, settings, clock())
         sync_endpoints(store, settings.sending(), clock())
+        sync_rules(store, settings.rules(), clock())
         windows = Windows(store, settings.windows, settings.detect)
         bench = Bench(settings.detect, settings.flags, settings.decisions, links)
         rooms = Rooms(

@@ -11,8 +11,10 @@ from analyzer.decisions import DecisionPolicy
 from analyzer.detect.settings import DetectSettings
 from analyzer.flags import FlagPolicy
 from analyzer.model import Isolation
+from analyzer.notify.rules import ConfiguredRules
 from analyzer.notify.settings import EndpointSettings, NotifySettings
 from analyzer.rollup import RetentionSettings
+from analyzer.routing.rules import Inhibition, Maintenance, Route, RoutingSettings
 from analyzer.seal import Seal
 from analyzer.windows import WindowSettings
 from collector.config import Token, is_loopback
@@ -60,12 +62,16 @@ class AnalyzerSettings:
     tenants: tuple[TenantSettings, ...] = ()
     plans: tuple[Plan, ...] = ()
     endpoints: tuple[EndpointSettings, ...] = ()
+    routes: tuple[Route, ...] = ()
+    inhibits: tuple[Inhibition, ...] = ()
+    maintenances: tuple[Maintenance, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     detect: DetectSettings = DetectSettings()
     windows: WindowSettings = WindowSettings()
     flags: FlagPolicy = FlagPolicy()
     decisions: DecisionPolicy = DecisionPolicy()
     notify: NotifySettings = NotifySettings()
+    routing: RoutingSettings = RoutingSettings()
     cost: CostSettings = CostSettings()
 
     @property
@@ -92,6 +98,10 @@ class AnalyzerSettings:
         """`[notify]` with the `[[endpoint]]` tables in it."""
         return replace(self.notify, endpoints=self.notify.endpoints + self.endpoints)
 
+    def rules(self) -> ConfiguredRules:
+        """Who is told of what: `[routing]`, `[[route]]`, `[[inhibit]]`, `[[maintenance]]`."""
+        return ConfiguredRules(self.routing, self.routes, self.inhibits, self.maintenances)
+
     def money(self) -> CostSettings:
         """`[cost]` with the `[[plan]]` tables in it."""
         return replace(self.cost, plans=self.cost.plans + self.plans)
@@ -101,6 +111,7 @@ class AnalyzerSettings:
         found = [*self._own_problems(), *_resource_problems(self.resources)]
         for room in (self.retention, self.detect, self.windows, self.flags, self.decisions):
             found += room.problems()
+        found += self.rules().problems()
         return [*found, *self.sending().problems(), *self.money().problems()]
 
     def _own_problems(self) -> Iterator[str]:

@@ -26,8 +26,8 @@ from analyzer.model import (
     Transition,
     TransitionType,
 )
+from analyzer.notify.addressing import desk
 from analyzer.notify.clock import aware, stored
-from analyzer.notify.endpoints import endpoints
 from analyzer.notify.event import Entropy, Event, EventId, Links, event_id, trimmed
 from analyzer.notify.outbox import post
 from analyzer.notify.sentence import about, about_decision
@@ -174,7 +174,7 @@ class _Pen:
 
     def __init__(self, tx: Transaction, now: datetime, links: Links, entropy: Entropy) -> None:
         self._tx, self._now, self._links, self._entropy = tx, now, links, entropy
-        self._endpoints = endpoints(tx)
+        self._desk = desk(tx)
 
     def transition(self, change: Transition, by: str = "") -> EventId | None:
         change = self._honest(change)
@@ -240,7 +240,7 @@ class _Pen:
             incident=trimmed(incident) if incident else None,
             victims=len(incident.finding.victims) if incident else 0, decision=decision,
         )  # fmt: skip
-        return post(self._tx, event, to=self._endpoints, entropy=self._entropy).id
+        return post(self._tx, event, at=self._desk, entropy=self._entropy).id
 
 
 def _merged(incident: Incident, row: tuple[str, bool] | tuple[object, ...] | None) -> Incident:

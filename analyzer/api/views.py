@@ -399,6 +399,7 @@ class DeliveryView(View):
     status: int | None
     ms: float | None
     error: str
+    reason: str = ""  # why it is sent, or was skipped: analyzer/routing/judge.py
 
 
 class AttemptView(View):

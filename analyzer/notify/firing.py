@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from analyzer.codec import load
 from analyzer.model import EventType
+from analyzer.notify.addressing import directly
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import Event, Links, event_id
@@ -37,7 +38,7 @@ def fire(
     links = Links(settings.external_url)
     with store.transaction() as tx:
         event = _past(tx, incident, now) if incident else _ping(to, links, now)
-        event = post(tx, event, only=to.id)
+        event = post(tx, event, choices=directly([to.id]))
         taken = _taken(tx, event, now, timedelta(seconds=settings.lease_s))
     tried = attempt(taken, to, clock, transport)
     settle(store, to.id, [tried], now=clock(), chance=random.random, give_up=timedelta(0))

@@ -6,17 +6,18 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
 
 from analyzer.codec import dump, load
+from analyzer.notify.addressing import Desk, choose, desk
 from analyzer.notify.channels import CHANNELS
 from analyzer.notify.clock import aware, stored
-from analyzer.notify.endpoints import Endpoint, endpoints
+from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import Entropy, Event, cut, uuid7
 from analyzer.notify.settings import NotifySettings
+from analyzer.routing import Choice
 from analyzer.store import Store, Transaction
 from collector.model import Rejected, Rejection
 
@@ -43,14 +44,15 @@ def post(
     tx: Transaction,
     event: Event,
     *,
-    only: str | None = None,
-    to: Sequence[Endpoint] | None = None,
+    choices: Sequence[Choice] | None = None,
+    at: Desk | None = None,
     entropy: Entropy = os.urandom,
 ) -> Event:
-    """Write the event with the next number of its lane, and a delivery per endpoint that wants it.
+    """Write the event with the next number of its lane, and a delivery per endpoint: to be sent, or
+    skipped with its reason.
 
-    `only` is the one endpoint of a test message; `to` are all endpoints, when the caller has read
-    them already. Returns the event as it was written.
+    `choices` are given where the rules do not decide (a test, an escalation); `at` is what routing
+    knows, when the caller has read it already. Returns the event as it was written.
     """
     row = tx.row("notify_next_seq", lane=event.lane)
     event = replace(event, seq=row[0] if row else 1)
@@ -67,27 +69,22 @@ def post(
         test=event.test,
         body=dump(event),
     )
-    everybody = endpoints(tx) if to is None else to
-    wanted = [each.id for each in everybody if _wanted(each, event, only)]
-    if wanted:
+    if choices is None:
+        choices = choose(tx, event, at or desk(tx))
+    if choices:
         tx.execute(
             "notify_deliveries_insert",
-            ids=[f"dlv_{uuid7(event.created_at, entropy)}" for _ in wanted],
+            ids=[f"dlv_{uuid7(event.created_at, entropy)}" for _ in choices],
             event=event.id,
-            endpoints=wanted,
+            endpoints=[each.endpoint for each in choices],
+            states=["pending" if each.sends else "skipped" for each in choices],
+            errors=["" if each.sends else cut(each.detail) for each in choices],
+            reasons=[each.reason.value for each in choices],
             lane=event.lane,
             seq=event.seq,
             now=now,
         )
     return event
-
-
-def _wanted(endpoint: Endpoint, event: Event, only: str | None) -> bool:
-    if only is not None:
-        return endpoint.id == only
-    if endpoint.state == "disabled" or event.lane == endpoint.lane:
-        return False
-    return not endpoint.events or any(fnmatchcase(event.type, p) for p in endpoint.events)
 
 
 def claim(

@@ -5,8 +5,12 @@ SELECT coalesce(max(seq), 0) + 1 FROM events WHERE lane = $lane
 INSERT INTO events VALUES ($id, $type, $lane, $seq, $incident, $ts, $created_at, $test, $body)
 
 -- name: notify_deliveries_insert
-INSERT INTO deliveries SELECT unnest($ids), $event, unnest($endpoints), $lane, $seq, 'pending', 0,
-    $now, NULL, $now, $now, NULL, NULL, NULL, '', false
+INSERT INTO deliveries (
+    id, event, endpoint, lane, seq, state, attempt, next_at, created_at, queued_at, error, replay,
+    reason
+)
+SELECT unnest($ids), $event, unnest($endpoints), $lane, $seq, unnest($states), 0, $now, $now, $now,
+    unnest($errors), false, unnest($reasons)
 
 -- name: notify_bury
 UPDATE deliveries SET state = 'dead', lease_until = NULL, error = $error WHERE id = $id
@@ -111,7 +115,7 @@ INSERT INTO attempts BY NAME SELECT * FROM batch
 
 -- name: notify_deliveries
 SELECT d.id, d.event AS event_id, e.type AS event_type, e.incident, p.name AS endpoint, d.state, d.attempt, d.next_at,
-    d.created_at, d.delivered_at, d.status, d.ms, d.error
+    d.created_at, d.delivered_at, d.status, d.ms, d.error, coalesce(d.reason, '') AS reason
 FROM deliveries d JOIN events e ON e.id = d.event LEFT JOIN endpoints p ON p.id = d.endpoint
 WHERE ($id IS NULL OR d.id = $id)
     AND ($state IS NULL OR d.state = $state)

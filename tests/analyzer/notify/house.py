@@ -18,6 +18,7 @@ from analyzer.notify import (
     sync_endpoints,
 )
 from analyzer.notify.event import EventId
+from analyzer.notify.rules import ConfiguredRules, sync_rules
 from analyzer.notify.transport import Transport
 from analyzer.store import Store
 from tests.analyzer.journal.cast import at
@@ -39,6 +40,11 @@ def listening(
     )
     sync_endpoints(store, settings, at(0))
     return settings
+
+
+def ruled(store: Store, **rules: Any) -> None:
+    """The rules a configuration file would hold; see ConfiguredRules."""
+    sync_rules(store, ConfiguredRules(**rules), at(0))
 
 
 def write(
@@ -67,3 +73,11 @@ def states(store: Store) -> list[str]:
         "notify_deliveries", id=None, state=None, endpoint=None, incident=None, limit=1000
     )
     return [record["state"] for record in reversed(records)]
+
+
+def reasons(store: Store) -> list[str]:
+    """Reasons of all deliveries, oldest first."""
+    records = store.records(
+        "notify_deliveries", id=None, state=None, endpoint=None, incident=None, limit=1000
+    )
+    return [record["reason"] for record in reversed(records)]

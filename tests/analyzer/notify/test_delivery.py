@@ -13,10 +13,11 @@ from analyzer.notify.answer import Answer
 from analyzer.notify.channels.message import Message
 from analyzer.notify.endpoints import Endpoint, endpoints
 from analyzer.notify.outbox import claim, prune, replay, replay_failed
+from analyzer.routing.rules import RoutingSettings
 from analyzer.store import Store
 from collector.model import Rejected
 from tests.analyzer.journal.cast import at, decision, opened, resolved, updated
-from tests.analyzer.notify.house import deliver, listening, states, write
+from tests.analyzer.notify.house import deliver, listening, ruled, states, write
 from tests.analyzer.notify.receiver import Receiver, receiver
 
 
@@ -213,6 +214,7 @@ def test_closing_gives_back_what_was_not_sent_yet(store):
 def test_after_five_failures_one_delivery_probes(store):
     with receiver([500] * 40) as hook:
         settings = listening(store, hook, parallel=1)
+        ruled(store, routing=RoutingSettings(storm_openings=0))
         write(store, *(opened(f"INC-{n}") for n in range(20)), now=at(1))
         deliver(store, settings, at(1))
         assert len(hook.got) == 5
@@ -424,7 +426,7 @@ def test_one_unreadable_event_does_not_stop_the_others(store):
             )  # fmt: skip
             tx.execute(
                 "notify_deliveries_insert", ids=["dlv_odd"], endpoints=[to.id], event="evt_odd",
-                now=now, **odd,
+                now=now, states=["pending"], errors=[""], reasons=["default"], **odd,
             )  # fmt: skip
         write(store, opened(), now=at(1))
         assert deliver(store, settings, at(2)).delivered == 1
