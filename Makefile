@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 UV ?= uv
-WORKERS ?= 2
+# Three on two cores: the tests of real processes spend most of their time waiting for them.
+WORKERS ?= 3
 
 .PHONY: setup run demo test soak check bench docs lock
 
@@ -28,7 +29,7 @@ demo: setup
 	$(BIN)/partywall demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # The long forms: hours of kills, senders and faults that `make test` shows in short.
 soak: setup
