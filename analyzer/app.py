@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from analyzer import registry, rollup
+from analyzer import compaction, registry, rollup
 from analyzer.api import (
     alerts,
     decisions,
@@ -115,6 +115,10 @@ class Analyzer:
             rollup.retain(store, now=now, settings=settings.retention)
             prune(store, settings.sending(), now=now)
 
+        def compact(now: datetime) -> None:
+            compaction.compact(store, now=now, settings=settings.compaction)
+            compaction.sweep(store, now=now)
+
         return [
             cycle_job(self.rooms, self.pulse, settings.cycle_s),
             Job("deliver", 1.0, self.sender.tick),
@@ -122,6 +126,7 @@ class Analyzer:
             Job("reports", 60.0, close),
             Job("costs", 30.0, renew),
             Job("retain", 3600.0, retain),
+            Job("compact", 600.0, compact),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),
         ]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from analyzer.compaction import CompactionSettings
 from analyzer.cost.settings import CostSettings, Plan
 from analyzer.decisions import DecisionPolicy
 from analyzer.detect.settings import DetectSettings
@@ -66,6 +67,7 @@ class AnalyzerSettings:
     inhibits: tuple[Inhibition, ...] = ()
     maintenances: tuple[Maintenance, ...] = ()
     retention: RetentionSettings = RetentionSettings()
+    compaction: CompactionSettings = CompactionSettings()
     detect: DetectSettings = DetectSettings()
     windows: WindowSettings = WindowSettings()
     flags: FlagPolicy = FlagPolicy()
@@ -109,7 +111,14 @@ class AnalyzerSettings:
     def problems(self) -> list[str]:
         """Everything wrong with these settings, as "key: what, remedy"."""
         found = [*self._own_problems(), *_resource_problems(self.resources)]
-        for room in (self.retention, self.detect, self.windows, self.flags, self.decisions):
+        for room in (
+            self.retention,
+            self.compaction,
+            self.detect,
+            self.windows,
+            self.flags,
+            self.decisions,
+        ):
             found += room.problems()
         found += self.rules().problems()
         return [*found, *self.sending().problems(), *self.money().problems()]

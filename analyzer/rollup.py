@@ -2,7 +2,8 @@
 
 The drain marks minutes dirty; a minute redone marks its hour, an hour its day. A window is redone
 once the watermark has passed its end, by deleting and summing again, so that doing it twice changes
-nothing. Where the finer rows are already given up (`retained`), late rows are added instead.
+nothing. Where the finer rows are already given up (`retained`), late rows are added instead. Where
+the old sums have moved into a file (`analyzer.compaction`), only the difference is added.
 
     usage_10s --dirty 1m--> usage_1m --dirty 1h--> usage_1h --dirty 1d--> usage_1d
 """
@@ -13,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
+
 from analyzer.store import Store, Transaction
-from collector.model import GRAIN_S
+from collector.model import GRAIN_S, USAGE_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ HOUR = Grain("1h", "1m", timedelta(hours=1), "1d", timedelta(days=1), timedelta(
 DAY = Grain("1d", "1h", timedelta(days=1), None, timedelta(days=1), timedelta(days=2))
 GRAINS = (MINUTE, HOUR, DAY)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the store keeps UTC without zone
+_KEYS = ("ts", "window_s", "tenant", "resource", "family", "bounds")
+_MEASURES = [name for name in USAGE_SCHEMA.names if name not in _KEYS]
 _FEW, _MANY = 50_000, 500_000  # rows written at once: take more, take less
 
 
@@ -141,6 +146,8 @@ def _redo_run(tx: Transaction, grain: Grain, run: Sequence[datetime], gone: date
     written = tx.execute(
         f"roll_up_{grain.name}", windows=list(run), low=run[0], high=run[-1] + grain.width
     )
+    if redone and grain.coarser is not None:  # days never move into files
+        _keep_what_is_new(tx, grain, redone)
     if added:
         tx.execute(f"consume_{grain.source}", windows=added)
     tx.execute("clear_dirty", grain=grain.name, windows=list(run))
@@ -148,6 +155,20 @@ def _redo_run(tx: Transaction, grain: Grain, run: Sequence[datetime], gone: date
         above = sorted({_floor(window, grain.coarser_unit) for window in run})
         tx.execute("mark_windows", grain=grain.coarser, windows=above)
     return written
+
+
+def _keep_what_is_new(tx: Transaction, grain: Grain, windows: Sequence[datetime]) -> None:
+    """Sums that lie in a file cannot be deleted: rows add up, so the new ones are reduced to what
+    they say more."""
+    span = {"low": windows[0], "high": windows[-1] + grain.width}
+    if not tx.rows("any_cold", grain=grain.name, **span)[0][0]:
+        return
+    tx.execute(f"take_back_{grain.name}", windows=list(windows), **span)
+    net = tx.frame(f"net_{grain.name}", windows=list(windows))
+    says = pl.any_horizontal(pl.col(*_MEASURES).fill_null(0) != 0)
+    net = net.filter(says | (pl.col("parts") == 1)).drop("parts")
+    tx.execute(f"clear_{grain.name}", windows=list(windows))
+    tx.load(f"put_back_{grain.name}", net.to_arrow())
 
 
 def retain(store: Store, *, now: datetime, settings: RetentionSettings) -> int:
@@ -180,12 +201,20 @@ def _last_drain(tx: Transaction, at: datetime) -> datetime:
 
 
 def _retire(tx: Transaction, grain: Grain, until: datetime) -> int:
-    """Rows of the grain's source up to `until`, cut where a coarser window begins."""
+    """Rows of the grain's source up to `until`, cut where a coarser window begins; a file goes as
+    a whole, once all of it is old."""
     oldest: datetime | None = tx.rows("oldest_dirty", grain=grain.name)[0][0]
     until = _floor(until if oldest is None else min(until, oldest), grain.coarser_unit)
+    unit: datetime | None = tx.rows("straddling_unit", grain=grain.source, until=until)[0][0]
+    until = until if unit is None else _floor(min(until, unit), grain.coarser_unit)
     if until <= dict(tx.rows("retained")).get(grain.source, _EPOCH):
         return 0
     removed = tx.execute(f"retire_{grain.source}", until=until)
+    old = tx.rows("old_cold_files", grain=grain.source, until=until)
+    if old:
+        tx.changes_files = True
+        removed += sum(rows for _, rows in old)
+        tx.execute("drop_cold_files", grain=grain.source, files=[file for file, _ in old])
     tx.execute("clear_retained", grain=grain.source)
     tx.execute("set_retained", grain=grain.source, until=until)
     return removed

@@ -4,26 +4,40 @@ Queries live in `analyzer/sql/*.sql`, each under a line `-- name: its_name`; par
 `$named`. Migrations live in `analyzer/sql/migrations/NNNN_*.sql` and run once, in order, at open.
 The SQL keeps to what DuckDB and DuckLake share (no keys, indexes, sequences, ON CONFLICT or
 RETURNING), so that the same text can run on a lake.
+
+Old usage lives in Parquet files beside the database (`analyzer.compaction`); the table `cold_files`
+names those that count. The views `usage_10s`, `usage_1m` and `usage_1h` show hot rows and files as
+one, through the session variable `cold` that every cursor is given here. A query that met a change
+of the files is run again, so it sees a row once: hot or cold.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analyzer.seal import Seal
+from collector.model import USAGE_SCHEMA
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_OF_FILES = re.compile(r"\b(usage|cold)_(10s|1m|1h|spans)\b|query_table")
+A = TypeVar("A")
+COLD_GRAINS = ("10s", "1m", "1h")
+"""Grains whose old rows move into Parquet; days are few and stay."""
 
 
 @cache
@@ -40,46 +54,133 @@ def queries() -> Mapping[str, str]:
     return found
 
 
+@cache
+def _of_files(name: str) -> bool:
+    return bool(_OF_FILES.search(queries()[name]))
+
+
+class Cold:
+    """Which Parquet files are part of the database, as committed. Safe for several threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = threading.RLock()
+        self._turn = 1
+        self._files: dict[str, list[str]] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+        self._empty = directory / "empty.parquet"  # what a view shows while a grain has no file
+        if not self._empty.exists():
+            pq.write_table(USAGE_SCHEMA.empty_table(), self._empty)
+
+    @property
+    def turn(self) -> int:
+        """Changes whenever the files do."""
+        return self._turn
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Nobody looks while the files change."""
+        with self._lock:
+            self._turn += 1
+            yield
+
+    def load(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Take the files the manifest names."""
+        found: dict[str, list[str]] = {}
+        for grain, file in cursor.execute(queries()["cold_files"]).fetchall():
+            found.setdefault(grain, []).append(str(self.directory / file))
+        with self._lock:
+            self._turn += 1
+            self._files = found
+
+    def show(self, cursor: duckdb.DuckDBPyConnection, seen: int) -> int:
+        """Show a cursor that saw the turn `seen` the files of now. Returns the turn of now."""
+        with self._lock:
+            if seen != self._turn:
+                named = [self._files.get(grain, [str(self._empty)]) for grain in COLD_GRAINS]
+                cursor.execute(queries()["show_cold"], named)
+            return self._turn
+
+
 class Reader:
     """Runs named queries on one cursor. Parameters and results are plain values; `seal` opens
     what is stored encrypted."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, seal: Seal) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, cold: Cold, seal: Seal) -> None:
         self._cursor = cursor
+        self._cold = cold
+        self._seen = 0
         self.seal = seal
 
     def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """All rows of a query, as tuples."""
-        return self._cursor.execute(queries()[name], params).fetchall()
+        found: list[tuple[Any, ...]] = self._ask(name, params, lambda result: result.fetchall())
+        return found
 
     def row(self, name: str, /, **params: Any) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
-        return self._cursor.execute(queries()[name], params).fetchone()
+        found: tuple[Any, ...] | None = self._ask(name, params, lambda result: result.fetchone())
+        return found
 
     def records(self, name: str, /, **params: Any) -> list[dict[str, Any]]:
         """All rows of a query, as dicts by column name."""
-        result = self._cursor.execute(queries()[name], params)
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        names, rows = self._ask(name, params, lambda result: (_names(result), result.fetchall()))
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def arrow(self, name: str, /, **params: Any) -> pa.Table:
         """The whole result as an Arrow table (zero copy into NumPy and Polars)."""
-        return self._cursor.execute(queries()[name], params).to_arrow_table()
+        return self._ask(name, params, lambda result: result.to_arrow_table())
+
+    def batches(self, name: str, /, size: int, **params: Any) -> Iterator[pa.RecordBatch]:
+        """The result in batches of `size` rows, never whole in memory. Of one moment, but not of
+        this one if files change meanwhile: for those who hold the writer's lock, or check after.
+        """
+        self._show(name)
+        result = self._cursor.execute(queries()[name], params)
+        yield from result.to_arrow_reader(size)
+
+    def _ask(self, name: str, params: Mapping[str, Any], take: Callable[[Any], A]) -> A:
+        while True:
+            turn = self._show(name)
+            try:
+                answer = take(self._cursor.execute(queries()[name], params))
+            except duckdb.IOException:
+                if turn == self._cold.turn:
+                    raise
+                continue
+            if turn in (0, self._cold.turn):
+                return answer
+
+    def _show(self, name: str) -> int:
+        """Show the cursor the files if the query reads them; 0 if it does not."""
+        if not _of_files(name):
+            return 0
+        self._seen = self._cold.show(self._cursor, self._seen)
+        return self._seen
 
     def frame(self, name: str, /, **params: Any) -> pl.DataFrame:
         """The whole result as a Polars frame."""
         return pl.DataFrame(pl.from_arrow(self.arrow(name, **params)))
 
 
+def _names(result: duckdb.DuckDBPyConnection) -> list[str]:
+    return [column[0] for column in result.description or ()]
+
+
 class Transaction(Reader):
     """A reader that may also write. Made by `Store.transaction`; commits when that block ends."""
 
+    changes_files = False
+    """Set by who writes to `cold_files`: readers must not miss it."""
+
     def execute(self, name: str, /, **params: Any) -> int:
         """Run a statement. Returns how many rows it wrote or removed."""
+        self._show(name)
         return _changed(self._cursor.execute(queries()[name], params))
 
     def load(self, name: str, batch: pa.Table, /, **params: Any) -> int:
         """`execute` for a statement that reads the in-memory table `batch`."""
+        self._show(name)
         self._cursor.register("batch", batch)
         try:
             return _changed(self._cursor.execute(queries()[name], params))
@@ -88,6 +189,7 @@ class Transaction(Reader):
 
     def migrate(self, name: str, text: str, /) -> None:
         """Run a migration and note that it ran."""
+        self._cold.show(self._cursor, 0)  # views are bound when they are made
         self._cursor.execute(text)
         self._cursor.execute("INSERT INTO migrations VALUES (?, current_localtimestamp())", [name])
 
@@ -104,9 +206,19 @@ class StoreBusyError(Exception):
 class Store:
     """Owns the database. Any number of threads may read; `transaction` lets one write at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, seal: Seal | None = None) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        cold: Cold,
+        *,
+        seal: Seal | None = None,
+        temporary: Path | None = None,
+    ) -> None:
         self._connection = connection
+        self.cold = cold
         self._seal = seal or Seal()
+        if temporary is not None:  # holds the files of a store in memory
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
         self._writer = threading.RLock()
         self._writing = False
 
@@ -119,13 +231,16 @@ class Store:
         threads: int = 2,
         keys: Sequence[str] = (),
     ) -> Store:
-        """Open or create the file (None: in memory) and migrate it.
+        """Open or create the file (None: in memory) and migrate it. SQL reaches no other files
+        than it and the Parquet files in `cold` beside it.
+
 
         Secrets are sealed with `keys`, or with those of `secrets.key` beside the file. Raises
         StoreBusyError when another process owns the file.
         """
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = None if path else Path(tempfile.mkdtemp(prefix="partywall-"))
+        place = temporary or (path or Path()).absolute().parent
+        place.mkdir(parents=True, exist_ok=True)
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
@@ -133,14 +248,23 @@ class Store:
             "checkpoint_threshold": "512MB",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "temp_directory": str(place / "partywall.duckdb.tmp"),
         }
         try:
             connection = duckdb.connect(str(path) if path else ":memory:", config=config)
         except duckdb.IOException as owned:
             raise StoreBusyError(str(owned).splitlines()[0]) from owned
         connection.execute("SET TimeZone = 'UTC'")  # known only once connected
-        store = cls(connection, Seal(path.with_name("secrets.key") if path else None, keys))
+        # Files never change: a footer is read once.
+        connection.execute("SET GLOBAL parquet_metadata_cache = true")
+        cold = Cold(place / "cold")
+        connection.execute("SET allowed_directories = $1", [[str(cold.directory)]])
+        connection.execute("SET enable_external_access = false")
+        seal = Seal(path.with_name("secrets.key") if path else None, keys)
+        store = cls(connection, cold, seal=seal, temporary=temporary)
         store._migrate()
+        cold.load(connection)
+        cold.show(connection, 0)
         return store
 
     def _migrate(self) -> None:
@@ -168,8 +292,9 @@ class Store:
             cursor = self._connection.cursor()
             try:
                 cursor.execute("BEGIN")
-                yield Transaction(cursor, self._seal)
-                cursor.execute("COMMIT")
+                tx = Transaction(cursor, self.cold, self._seal)
+                yield tx
+                self._commit(tx, cursor)
             except BaseException:
                 with suppress(duckdb.Error):  # DuckDB may have ended it already
                     cursor.execute("ROLLBACK")
@@ -178,12 +303,20 @@ class Store:
                 self._writing = False
                 cursor.close()
 
+    def _commit(self, tx: Transaction, cursor: duckdb.DuckDBPyConnection) -> None:
+        if not tx.changes_files:
+            cursor.execute("COMMIT")
+            return
+        with self.cold.changing():
+            cursor.execute("COMMIT")
+            self.cold.load(cursor)
+
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """A cursor of its own, for one thread; readers never wait for the writer."""
         cursor = self._connection.cursor()
         try:
-            yield Reader(cursor, self._seal)
+            yield Reader(cursor, self.cold, self._seal)
         finally:
             cursor.close()
 

@@ -66,7 +66,7 @@ SELECT id, bounds FROM latency_bounds ORDER BY id;
 INSERT INTO latency_bounds SELECT id::SMALLINT, bounds FROM batch;
 
 -- name: add_usage
-INSERT INTO usage_10s BY NAME SELECT * FROM batch;
+INSERT INTO hot_10s BY NAME SELECT * FROM batch;
 
 -- name: mark_dirty
 INSERT INTO dirty

@@ -37,7 +37,7 @@ DELETE FROM retained WHERE grain = $grain;
 INSERT INTO retained VALUES ($grain, $until);
 
 -- name: roll_up_1m
-INSERT INTO usage_1m BY NAME
+INSERT INTO hot_1m BY NAME
 WITH found AS (
     SELECT
         date_trunc('minute', ts) AS bucket,
@@ -81,15 +81,15 @@ FROM sums
 LEFT JOIN means USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1m
-DELETE FROM usage_1m WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+DELETE FROM hot_1m WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: consume_10s
 -- Only for windows whose older rows are gone: what was added to them must not be added again.
-DELETE FROM usage_10s
+DELETE FROM hot_10s
 WHERE date_trunc('minute', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: roll_up_1h
-INSERT INTO usage_1h BY NAME
+INSERT INTO hot_1h BY NAME
 WITH found AS (
     SELECT
         date_trunc('hour', ts) AS bucket,
@@ -133,11 +133,11 @@ FROM sums
 LEFT JOIN means USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1h
-DELETE FROM usage_1h WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+DELETE FROM hot_1h WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: consume_1m
 -- Only for windows whose older rows are gone: what was added to them must not be added again.
-DELETE FROM usage_1m
+DELETE FROM hot_1m
 WHERE date_trunc('hour', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: roll_up_1d
@@ -189,17 +189,17 @@ DELETE FROM usage_1d WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: consume_1h
 -- Only for windows whose older rows are gone: what was added to them must not be added again.
-DELETE FROM usage_1h
+DELETE FROM hot_1h
 WHERE date_trunc('day', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: retire_10s
-DELETE FROM usage_10s WHERE ts < $until;
+DELETE FROM hot_10s WHERE ts < $until;
 
 -- name: retire_1m
-DELETE FROM usage_1m WHERE ts < $until;
+DELETE FROM hot_1m WHERE ts < $until;
 
 -- name: retire_1h
-DELETE FROM usage_1h WHERE ts < $until;
+DELETE FROM hot_1h WHERE ts < $until;
 
 -- name: retire_1d
 DELETE FROM usage_1d WHERE ts < $until;

@@ -25,7 +25,7 @@ def stored(directory: Path) -> tuple[Sums, set[tuple[float, ...]]]:
     now = datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
     for _ in range(2):
         Ingest(store).drain(directory / "spool", now=now)
-    rows = store._connection.cursor().execute("FROM usage_10s").to_arrow_table().to_pylist()
+    rows = store._connection.execute("FROM usage_10s").to_arrow_table().to_pylist()
     bounds = dict(store.rows("latency_bounds"))
     store.close()
     sums: Sums = Counter()

@@ -30,7 +30,7 @@ def store() -> Iterator[Store]:
 def heard(store: Store, minute: float) -> None:
     """A window of usage that ends at `minute`."""
     begun = (at(minute) - timedelta(seconds=10)).replace(tzinfo=None)
-    for table in ("usage_10s", "usage_1m"):
+    for table in ("hot_10s", "hot_1m"):
         text = f"INSERT INTO {table} (ts, window_s, tenant, resource) VALUES (?, 10, 'acme', ?)"  # noqa: S608
         store._connection.execute(text, [begun, DB])
 

@@ -39,7 +39,7 @@ def add(store: Store, hours: Iterable[Hour], monday: datetime = MONDAY) -> None:
         ts = (monday + timedelta(hours=h.at)).replace(tzinfo=None)
         sql(
             store,
-            'INSERT INTO usage_1h (ts, window_s, tenant, resource, family, busy_us, "count",'
+            'INSERT INTO hot_1h (ts, window_s, tenant, resource, family, busy_us, "count",'
             " volume) VALUES (?, 3600, ?, ?, ?, ?, ?, ?)",
             ts, h.tenant, h.resource, h.family, h.busy_us, h.count, h.volume,
         )  # fmt: skip
@@ -86,7 +86,7 @@ def complete_until(store: Store, moment: datetime) -> None:
 
 
 def empty(store: Store) -> None:
-    for table in ("usage_1h", "resources", "tenants", "placements", "statements", "watermark"):
+    for table in ("hot_1h", "resources", "tenants", "placements", "statements", "watermark"):
         sql(store, f"DELETE FROM {table}")  # noqa: S608
 
 

@@ -231,7 +231,7 @@ def test_splitting_a_tenant_in_two_leaves_everyone_else_alone(store):
         [Hour(0, "acme", "db:shard-1", 1_000_000_000), Hour(1, "hooli", "db:shard-1", 77_777_777)],
     )
     before = cells(statement(store, ONE))
-    house.sql(store, "DELETE FROM usage_1h WHERE tenant = 'acme'")
+    house.sql(store, "DELETE FROM hot_1h WHERE tenant = 'acme'")
     add(
         store,
         [

@@ -120,7 +120,7 @@ def test_usage_older_than_a_week_is_not_counted(store):
 def test_before_the_first_hours_minutes_serve(store):
     house.sql(
         store,
-        "INSERT INTO usage_1m (ts, window_s, tenant, resource, family, busy_us, \"count\")"
+        "INSERT INTO hot_1m (ts, window_s, tenant, resource, family, busy_us, \"count\")"
         " SELECT ?::TIMESTAMP + to_minutes(n), 60, 'acme', 'db:shard-1', 'query', 30000000, 7"
         " FROM range(5) AS r(n)",
         datetime(2026, 11, 22, 12),  # noqa: DTZ001

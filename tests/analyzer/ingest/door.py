@@ -113,4 +113,6 @@ sum(b03), sum(waiting) FROM usage_10s"""
 
 
 def _ask(store: Store, sql: str) -> list[tuple[Any, ...]]:
-    return store._connection.cursor().execute(sql).fetchall()
+    cursor = store._connection.cursor()
+    store.cold.show(cursor, 0)
+    return cursor.execute(sql).fetchall()

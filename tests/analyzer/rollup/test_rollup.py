@@ -25,8 +25,8 @@ KEEP = RetentionSettings(ten_seconds_h=26, minutes_d=15)
 class Usage:
     """A store one can put rows into."""
 
-    def __init__(self) -> None:
-        self.store = Store.open(None, threads=1)
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store or Store.open(None, threads=1)
         self._door = FakeDoor()
         self._number = 0
 
@@ -100,7 +100,7 @@ def test_rows_of_other_bounds_stay_apart_and_the_mean_is_not_doubled(usage) -> N
         tx.load("add_latency_bounds", pa.table({"id": [7], "bounds": [[0.1]]}))
     usage.put({"at": 0, "b00": 3, "waiting": 6.0}, {"at": 300, "count": 1})
     columns = "ts, 10, 'acme', 'db:shard-1', 'query', 7, 5"
-    sql = f"INSERT INTO usage_10s (ts, window_s, tenant, resource, family, bounds, b00) SELECT {columns} FROM usage_10s LIMIT 1"  # noqa: S608,E501
+    sql = f"INSERT INTO hot_10s (ts, window_s, tenant, resource, family, bounds, b00) SELECT {columns} FROM usage_10s LIMIT 1"  # noqa: S608,E501
     usage.store._connection.execute(sql)
     usage.roll()
     found = usage.rows("1m", "bounds, b00, waiting")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.quantiles import fold, quantile, quantiles
-from collector.model import LATENCY_BOUNDS
+from collector.model import BUCKETS, LATENCY_BOUNDS
 
 BOUNDS = (0.1, 0.5, 1.0)
 
@@ -62,3 +62,20 @@ def test_folding_loses_no_count() -> None:
 def test_no_rows_are_no_answers() -> None:
     none = np.zeros(0, dtype=np.int64)
     assert quantiles(np.zeros((0, 32)), none, none, {}, (0.5,)).shape == (1, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(2e-3, 30.0), min_size=1, max_size=200),
+    st.integers(1, 7),
+    st.sampled_from([0.5, 0.9, 0.95, 0.99]),
+)
+def test_however_merged_a_quantile_is_within_a_factor_of_the_true_one(seconds, parts, q) -> None:
+    """Merging adds counts and loses nothing: the bound is that of one bucket, the root of two."""
+    counts = np.zeros((parts, BUCKETS))
+    for at, value in enumerate(seconds):
+        counts[at % parts, np.searchsorted(LATENCY_BOUNDS, value, side="left")] += 1
+    same = np.zeros(parts, dtype=np.int64)
+    found = quantiles(counts, same, same, {0: LATENCY_BOUNDS}, [q])[0, 0]
+    true = np.quantile(seconds, q, method="inverted_cdf")
+    assert true / 2**0.5 <= found <= true * 2**0.5 * (1 + 1e-9)
