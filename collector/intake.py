@@ -30,19 +30,27 @@ from collector.spool import Spool
 from collector.tenancy import Resolver
 
 SWEEP_S = 60.0
+SILENT = 255
+"""State of a part of a native histogram whose refusal another part tells."""
 GENERATION_SERIES = 1_500_000
 """Series declared before a generation is renewed: both ends keep a table of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Decoded samples as parallel arrays; `slots` index the `SeriesBook` they were decoded with."""
+    """Decoded samples as parallel arrays; `slots` index the `SeriesBook` they were decoded with.
+
+    `owner` numbers the native histogram a sample is part of (-1: none; None: the body has none): it
+    is taken whole or not at all. `exemplars` are the slots of the series that brought some.
+    """
 
     slots: npt.NDArray[np.int64]
     ts_ms: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
     start_ms: npt.NDArray[np.int64] | None = None
     refused: tuple[Refused, ...] = ()
+    owner: npt.NDArray[np.int64] | None = None
+    exemplars: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +66,20 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a request. `ignored` samples are of metrics that no meter names."""
+    """What became of a request. `ignored` samples are of metrics that no meter names.
+
+    `samples` counts what is on disk, the samples of native histograms among them; `parts` of those
+    make up `histograms`. Ignored histograms are `histograms`, too: they were read and need not be
+    sent again. Exemplars are passed over; those of refused series are not counted.
+    """
 
     samples: int = 0
     rows: int = 0
     ignored: int = 0
     refused: tuple[Refused, ...] = ()
+    histograms: int = 0
+    parts: int = 0
+    exemplars: int = 0
 
     @property
     def refused_count(self) -> int:
@@ -197,11 +213,22 @@ class Intake:
         verdicts[state != 0] = FINE
         live = (state == 0) & (verdicts == FINE)
         live = self._rate(book, slots, live, verdicts, now_ms / 1000)
+        histograms = parts = 0
+        ignored = int(np.count_nonzero(state == IGNORED))
+        if (owner := readings.owner) is not None:
+            state = state.copy()
+            histograms = _sink_torn(owner, state, verdicts, live)
+            parts = int(np.count_nonzero(live & (owner >= 0)))
+            ignored -= int(np.count_nonzero((state == IGNORED) & (owner >= 0)))
         refused = [*readings.refused, *_refused_slots(book, slots[state == REFUSED])]
         refused += _refused_samples(book, readings, verdicts)
         frames: list[Frame] = [_split(book, readings, live)] if live.any() else []
-        ignored = int(np.count_nonzero(state == IGNORED))
-        return frames, Accepted(int(live.sum()), 0, ignored, tuple(refused))
+        exemplars = 0
+        if (theirs := readings.exemplars) is not None:
+            exemplars = int(np.count_nonzero(columns.state[theirs] != REFUSED))
+        return frames, Accepted(
+            int(live.sum()), 0, ignored, tuple(refused), histograms, parts, exemplars
+        )
 
     def _rate(
         self,
@@ -237,6 +264,28 @@ class Intake:
                 keep[np.flatnonzero(codes == index)[taken:]] = False
                 refused.append(_over_rate(names[index], sent - taken))
         return keep, refused
+
+
+def _sink_torn(
+    owner: npt.NDArray[np.int64],
+    state: npt.NDArray[np.uint8],
+    verdicts: npt.NDArray[np.uint8],
+    live: npt.NDArray[np.bool_],
+) -> int:
+    """Refuse every native histogram of which a part is refused; how many are whole.
+
+    The first bad part of each keeps its reason in `state` or `verdicts`, so that a histogram is
+    refused once; its other parts are taken out of `live` in silence.
+    """
+    part = owner >= 0
+    whole = len(np.unique(owner[part]))
+    bad = np.flatnonzero(part & ((state == REFUSED) | (verdicts != FINE)))
+    torn, first = np.unique(owner[bad], return_index=True)
+    live &= ~np.isin(owner, torn)
+    again = np.delete(bad, first)
+    verdicts[again] = FINE
+    state[again] = SILENT
+    return whole - len(torn)
 
 
 def _over_rate(tenant: TenantId, count: int) -> Refused:

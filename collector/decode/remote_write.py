@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from collector.decode import native_histogram
 from collector.decode.protobuf import (
     BYTES,
     FIXED64,
@@ -58,7 +59,8 @@ def decode(
     fast = _is_lone_sample(rows)
     for at in where[~fast].tolist():
         slow.series(slow.starts[at], at + TAIL)
-    return _joined(np.array(slots, np.int64)[fast], rows[fast], slow)
+    plain = _joined(np.array(slots, np.int64)[fast], rows[fast], slow)
+    return slow.native.joined(plain, slow.exemplars)
 
 
 def _scan(data: bytes, slow: _Slow, max_series: int) -> tuple[list[int], list[int]]:
@@ -150,7 +152,9 @@ class _Slow:
         self.slots: list[int] = []
         self.ts_ms: list[int] = []
         self.values: list[bytes] = []
+        self.exemplars: list[int] = []
         self.refused: dict[Rejection, Refused] = {}
+        self.native = native_histogram.Unfolded(book, origin.claim, now_s)
         self._budget = Budget()
         self._book = book
         self._origin = origin
@@ -161,24 +165,45 @@ class _Slow:
         data = self.data
         spans: list[tuple[int, int]] = []
         found: list[tuple[int, bytes]] = []
-        histograms = 0
+        natives: list[tuple[int, int]] = []
+        exemplars = 0
         for number, wire, first, last in fields(data, start, stop):
             self._budget.spend()
             if number == 1 and wire == BYTES:
                 spans.append((first, last))
             elif number == 2 and wire == BYTES:
                 found.append(self._sample(first, last))
+            elif number == 3:
+                exemplars += 1
             elif number == 4 and wire == BYTES:
-                histograms += 1
-        if histograms:
-            what = "native histograms are not read yet: send classic histograms"
-            self._refuse(Rejection.INVALID_FIELD, histograms, what, "histograms")
+                natives.append((first, last))
         if sum(last - first for first, last in spans) > _LONGEST_LABELS:
-            self._refuse(
-                Rejection.LABEL_LIMIT, len(found) or 1, "the labels are too long", "labels"
-            )
-        elif found:
-            self._keep(self._slot(spans), found)
+            count = len(found) + len(natives) or 1
+            self._refuse(Rejection.LABEL_LIMIT, count, "the labels are too long", "labels")
+            return
+        if natives:
+            self._native(spans, natives, exemplars)
+        if found or (exemplars and not natives):
+            self._keep(slot := self._slot(spans), found)
+            self.exemplars += [slot] * (0 if natives else exemplars)
+
+    def _native(
+        self, spans: list[tuple[int, int]], natives: list[tuple[int, int]], exemplars: int
+    ) -> None:
+        key = self._key(spans)
+
+        def labels() -> dict[str, str]:
+            return self._labels(spans)
+
+        for first, last in natives:
+            try:
+                self.native.add(native_histogram.read(self.data, first, last), key, labels)
+            except Rejected as why:
+                if why.reason in {Rejection.MALFORMED, Rejection.TOO_MANY_FIELDS}:
+                    raise
+                self._refuse(why.reason, 1, why.detail, why.field)
+        if exemplars:
+            self.exemplars += [self.native.slot(key, labels)] * exemplars
 
     def _keep(self, slot: int, found: list[tuple[int, bytes]]) -> None:
         for ts_ms, value in found:
@@ -187,13 +212,15 @@ class _Slow:
             self.values.append(value)
 
     def _slot(self, spans: list[tuple[int, int]]) -> int:
-        data = self.data
-        key = short_key(b"".join(_label_field(data[first:last]) for first, last in spans))
+        key = short_key(self._key(spans))
         slot = self.known.get(key)
         if slot is None:
             labels = self._labels(spans)
             slot = self._book.learn(self._origin, key, labels, now_s=self._now_s)
         return slot
+
+    def _key(self, spans: list[tuple[int, int]]) -> bytes:
+        return b"".join(_label_field(self.data[first:last]) for first, last in spans)
 
     def _labels(self, spans: list[tuple[int, int]]) -> dict[str, str]:
         """Label names and values; a repeated name is told to the book under `REPEATED`."""

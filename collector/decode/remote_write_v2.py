@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from collector.config import LimitSettings
+from collector.decode import native_histogram
 from collector.decode.protobuf import (
     BYTES,
     FIXED64,
@@ -80,6 +81,8 @@ class _Reader:
         self._start_ms: list[int] = []
         self._values: list[bytes] = []
         self._refused: dict[Rejection, Refused] = {}
+        self._exemplars: list[int] = []
+        self._native = native_histogram.Unfolded(book, origin.claim, now_s)
 
     def add_symbol(self, start: int, stop: int) -> None:
         """The next entry of the symbol table."""
@@ -90,36 +93,60 @@ class _Reader:
         """Read the TimeSeries in data[start:stop]."""
         refs: list[int] = []
         found: list[tuple[int, int, bytes]] = []
-        created = histograms = 0
+        natives: list[tuple[int, int]] = []
+        created = exemplars = 0
         for number, wire, first, last in fields(self._data, start, stop):
             self.budget.spend()
             if number == 1:
                 refs += self._refs(wire, first, last)
             elif number == 2 and wire == BYTES:
                 found.append(self._sample(first, last))
-            elif number == 3:
-                histograms += 1
+            elif number == 3 and wire == BYTES:
+                natives.append((first, last))
+            elif number == 4:
+                exemplars += 1
             elif number == 6 and wire == VARINT:
                 created = signed(first)  # what Prometheus 3 sends, before start_timestamp
-        if histograms:
-            detail = "native histograms are not read yet: send classic histograms"
-            self._refuse(Rejected(Rejection.INVALID_FIELD, detail, field="histograms"), histograms)
-        if found:
-            self._take(refs, found, created)
+        if natives:
+            self._take_natives(refs, natives, created, exemplars)
+        if found or (exemplars and not natives):
+            self._take(refs, found, created, 0 if natives else exemplars)
 
-    def _take(self, refs: list[int], found: list[tuple[int, int, bytes]], created: int) -> None:
+    def _take(
+        self, refs: list[int], found: list[tuple[int, int, bytes]], created: int, exemplars: int
+    ) -> None:
         try:
             slot = self._slot(refs)
         except Rejected as rejected:
-            if rejected.reason is Rejection.TOO_MANY_FIELDS:
-                raise
-            self._refuse(rejected, len(found))
+            self._refuse(rejected, len(found) or 1)
             return
+        self._exemplars += [slot] * exemplars
         for ts_ms, start_ms, value in found:
             self._slots.append(slot)
             self._ts_ms.append(ts_ms)
             self._start_ms.append(start_ms or created)
             self._values.append(value)
+
+    def _take_natives(
+        self, refs: list[int], natives: list[tuple[int, int]], created: int, exemplars: int
+    ) -> None:
+        try:
+            parts, key = self._named(refs)
+        except Rejected as rejected:
+            self._refuse(rejected, len(natives))
+            return
+
+        def labels() -> dict[str, str]:
+            return _labels(parts)
+
+        for first, last in natives:
+            try:
+                one = native_histogram.read(self._data, first, last)
+                self._native.add(one, key, labels, created)
+            except Rejected as rejected:
+                self._refuse(rejected, 1)
+        if exemplars:
+            self._exemplars += [self._native.slot(key, labels)] * exemplars
 
     def _refs(self, wire: int, first: int, last: int) -> list[int]:
         if wire == VARINT:
@@ -143,13 +170,17 @@ class _Reader:
                 start_ms = signed(first)
         return ts_ms, start_ms, value
 
-    def _slot(self, refs: list[int]) -> int:
+    def _named(self, refs: list[int]) -> tuple[list[bytes], bytes]:
+        """Names and values of the labels in turn, and all of it joined."""
         parts = self._looked_up(refs)
         key = _APART.join(parts)
         self._joined_bytes += len(key)
         if self._joined_bytes > self._limits.decoded_bytes:
             raise _too_many("labels of more bytes than allowed")
-        key = short_key(key)
+        return parts, short_key(key)
+
+    def _slot(self, refs: list[int]) -> int:
+        parts, key = self._named(refs)
         slot = self._known.get(key)
         if slot is None:
             slot = self._book.learn(self._origin, key, _labels(parts), now_s=self._now_s)
@@ -168,6 +199,8 @@ class _Reader:
         return parts
 
     def _refuse(self, why: Rejected, count: int) -> None:
+        if why.reason in {Rejection.TOO_MANY_FIELDS, Rejection.MALFORMED}:
+            raise why
         first = self._refused.get(why.reason) or Refused(why.reason, 0, why.detail, None, why.field)
         self._refused[why.reason] = replace(first, count=first.count + count)
         self._bad += 1
@@ -177,13 +210,14 @@ class _Reader:
     def readings(self) -> Readings:
         """Everything read, `start_ms` only when some sample has one."""
         starts = np.array(self._start_ms, np.int64)
-        return Readings(
+        plain = Readings(
             np.array(self._slots, np.int64),
             np.array(self._ts_ms, np.int64),
             np.frombuffer(b"".join(self._values), "<f8"),
             starts if starts.any() else None,
             tuple(self._refused.values()),
         )
+        return self._native.joined(plain, self._exemplars)
 
 
 def _labels(parts: list[bytes]) -> dict[str, str]:

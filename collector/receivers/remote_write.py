@@ -39,7 +39,7 @@ class RemoteWriteReceiver:
 
     def refuse(self, rejected: Rejected, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002
         """A problem; see `Receiver`."""
-        return problem(rejected)
+        return problem(rejected, _written(0, 0, 0))
 
     def _decoder(self, message: str, request: Request, claim: Claim) -> Decode:
         data = unsnap(request.body, self._limits.decoded_bytes)
@@ -60,15 +60,21 @@ class RemoteWriteReceiver:
 
 def reply_of(accepted: Accepted) -> Reply:
     """The answer of either version of the protocol."""
-    written = accepted.samples + accepted.ignored
-    headers = {
-        "X-Prometheus-Remote-Write-Samples-Written": str(written),
-        "X-Prometheus-Remote-Write-Histograms-Written": "0",
-        "X-Prometheus-Remote-Write-Exemplars-Written": "0",
-    }
+    samples = accepted.samples - accepted.parts + accepted.ignored
+    headers = _written(samples, accepted.histograms, accepted.exemplars)
     if accepted.refused:
-        return partial(accepted.refused, written, "samples", headers)
+        taken = samples + accepted.histograms
+        return partial(accepted.refused, taken, "samples or histograms", headers)
     return Reply(204, headers=headers)
+
+
+def _written(samples: int, histograms: int, exemplars: int) -> dict[str, str]:
+    """Remote write 2.0: senders compare these with what they sent, on success and on failure."""
+    return {
+        "X-Prometheus-Remote-Write-Samples-Written": str(samples),
+        "X-Prometheus-Remote-Write-Histograms-Written": str(histograms),
+        "X-Prometheus-Remote-Write-Exemplars-Written": str(exemplars),
+    }
 
 
 def _message(request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import cramjam
@@ -39,6 +40,45 @@ def series(labels: Labels | Iterable[tuple[str, str]], samples: Iterable[Sample]
     return body + b"".join(field(2, sample(v, t)) for v, t in samples)
 
 
+def native(
+    ts_ms: int,
+    counts: Iterable[float],
+    *,
+    schema: int = 3,
+    first: int = 0,
+    floats: bool = False,
+    **more: Any,
+) -> bytes:
+    """A native histogram: adjoining buckets from index `first` on, and what `more` overrides.
+
+    `more`: count, total, zero, hint, start_ms, custom, spans [(offset, length)], negative counts.
+    """
+    filled = list(counts)
+    below = list(more.get("negative", ()))
+    zero = more.get("zero", 0)
+    count = more.get("count", sum(filled) + sum(below) + zero)
+    body = _double(2, count) if floats else b"\x08" + varint(int(count))
+    body += _double(3, more.get("total", 0.0)) + b"\x20" + varint(_zigzag(schema))
+    body += _double(7, zero) if floats else b"\x30" + varint(int(zero))
+    for spans, deltas, absolute, values in ((8, 9, 10, below), (11, 12, 13, filled)):
+        places = more.get("spans", [(first, len(filled))]) if spans == 11 else [(0, len(values))]
+        for offset, length in places if values else []:
+            body += field(spans, b"\x08" + varint(_zigzag(offset)) + b"\x10" + varint(length))
+        if floats:
+            body += field(absolute, b"".join(struct.pack("<d", value) for value in values))
+        else:
+            steps = [int(b - a) for a, b in pairwise([0, *values])]
+            body += field(deltas, b"".join(varint(_zigzag(step)) for step in steps))
+    body += b"\x70" + varint(more.get("hint", 0)) + b"\x78" + varint(ts_ms)
+    custom = b"".join(struct.pack("<d", bound) for bound in more.get("custom", ()))
+    start = varint(17 << 3) + varint(more["start_ms"]) if "start_ms" in more else b""
+    return body + field(16, custom) + start
+
+
+def _double(number: int, value: float) -> bytes:
+    return varint(number << 3 | 1) + struct.pack("<d", value)
+
+
 def write_request(*entries: bytes) -> bytes:
     return b"".join(field(1, one) for one in entries)
 
@@ -67,6 +107,10 @@ class SymbolTable:
     def series(self, labels: Labels, samples: Iterable[Sample]) -> bytes:
         body = field(1, b"".join(map(varint, self.refs(labels))))
         return body + b"".join(field(2, sample(v, t)) for v, t in samples)
+
+    def native_series(self, labels: Labels, *histograms: bytes, more: bytes = b"") -> bytes:
+        body = field(1, b"".join(map(varint, self.refs(labels))))
+        return body + b"".join(field(3, one) for one in histograms) + more
 
     def request(self, *entries: bytes) -> bytes:
         symbols = b"".join(field(4, word.encode()) for word in self._refs)
@@ -174,4 +218,4 @@ def _data_point(point: Json, which: int) -> bytes:
 
 
 def _zigzag(value: int) -> int:
-    return value << 1 ^ value >> 63
+    return value << 1 ^ value >> 63 if value < 0 else value << 1

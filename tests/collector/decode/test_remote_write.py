@@ -136,14 +136,6 @@ def test_a_bad_series_is_refused_with_its_reason(labels, reason):
     assert known.fresh == []
 
 
-def test_native_histograms_are_said_to_be_unsupported():
-    body = write_request(series(LABELS, []) + field(4, b"\x08\x01"))
-    (refused,) = read(body).refused
-
-    assert refused.count == 1
-    assert "classic" in refused.detail
-
-
 def test_too_many_series_stop_the_reading():
     with pytest.raises(Rejected) as caught:
         read(write_request(*[b""] * 11), max_series=10)
