@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from collector.config import MeterRule
 from collector.model import Column, Family, MeterKind
@@ -16,7 +16,11 @@ from collector.model import Column, Family, MeterKind
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """One metric as platforms send it. `errors`: a series with such a label counts as failures."""
+    """One metric as platforms send it. `errors`: a series with such a label counts as failures.
+
+    `parts` says what a histogram's suffixes feed, where not the usual three. Only series whose
+    labels match `labels` are meant. `spare`: its count steps back behind any other count.
+    """
 
     name: str
     unit: str
@@ -27,6 +31,9 @@ class Meter:
     histogram: bool = False
     resource: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Column] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    spare: bool = False
 
 
 def _own(name: str, unit: str, column: Column, text: str) -> Meter:
@@ -55,8 +62,9 @@ OWN_METERS: tuple[Meter, ...] = (
         "seconds",
         MeterKind.CUMULATIVE,
         Column.LATENCY_BUCKET,
-        "Time the caller felt (classic histogram): what victims are judged by.",
+        "Time the caller felt (histogram): what victims are judged by.",
         histogram=True,
+        spare=True,
     ),
     _own("waiting", "operations", Column.WAITING, "Operations in flight or queue depth."),
     _own("wait_seconds_total", "seconds", Column.WAIT, "Time spent waiting for the resource."),
@@ -97,6 +105,47 @@ FOREIGN_METERS: tuple[Meter, ...] = (
         histogram=True,
         errors={"error_type": ".+"},
     ),
+    Meter(
+        "messaging_client_operation_duration_seconds",
+        "seconds",
+        MeterKind.CUMULATIVE,
+        Column.LATENCY_BUCKET,
+        "Convention messaging.client.operation.duration (in development), but not of receiving, "
+        "which waits for messages: time felt by whoever sends. Its count steps back behind others.",
+        family=Family.QUEUE,
+        histogram=True,
+        errors={"error_type": ".+"},
+        labels={"messaging_operation_type": "|create|send|publish|settle"},
+        spare=True,
+    ),
+    Meter(
+        "messaging_process_duration_seconds",
+        "seconds",
+        MeterKind.CUMULATIVE,
+        Column.BUSY,
+        "Convention messaging.process.duration (in development): its sum is the time consumers "
+        "worked, its count the messages finished.",
+        family=Family.QUEUE,
+        histogram=True,
+        errors={"error_type": ".+"},
+        parts={"_sum": Column.BUSY, "_count": Column.COUNT},
+    ),
+    Meter(
+        "messaging_client_sent_messages_total",
+        "messages",
+        MeterKind.CUMULATIVE,
+        Column.ARRIVED,
+        "Convention messaging.client.sent.messages (in development): messages enqueued.",
+        family=Family.QUEUE,
+    ),
+    Meter(
+        "messaging_client_consumed_messages_total",
+        "messages",
+        MeterKind.CUMULATIVE,
+        Column.VOLUME,
+        "Convention messaging.client.consumed.messages (in development): messages handed out.",
+        family=Family.QUEUE,
+    ),
 )
 
 METERS = OWN_METERS + FOREIGN_METERS
@@ -104,14 +153,18 @@ METERS = OWN_METERS + FOREIGN_METERS
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A usage column a series feeds. `family` None: the series or its resource says it."""
+    """A usage column a series feeds. `family` None: the series or its resource says it.
+
+    `rule` is the name of what took the series: a built-in meter, or a rule of the configuration.
+    """
 
     column: Column
     kind: MeterKind
     family: Family | None = None
     resource: str = ""
     scale: float = 1.0
-    spare: bool = False  # the count of our own histogram: steps back behind any other count
+    spare: bool = False  # a histogram's count that steps back behind any other count
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +172,10 @@ class _Rule:
     feed: Feed
     labels: tuple[tuple[str, re.Pattern[str]], ...] = ()
     errors: tuple[tuple[str, re.Pattern[str]], ...] = ()
+
+    def means(self, labels: Mapping[str, str]) -> bool:
+        """Whether it is meant for a series of these labels; an absent label is an empty one."""
+        return all(pattern.fullmatch(labels.get(label, "")) for label, pattern in self.labels)
 
 
 _PARTS = {
@@ -134,8 +191,8 @@ class Catalog:
     def __init__(self, rules: Iterable[MeterRule] = ()) -> None:
         self._patterns: list[tuple[re.Pattern[str], _Rule]] = []
         self._exact: dict[str, _Rule] = {}
-        for rule in rules:
-            self._add_rule(rule)
+        for number, rule in enumerate(rules):
+            self._add_rule(rule, f"meter[{number}] {rule.name}")
         for meter in METERS:
             self._add_meter(meter)
 
@@ -150,8 +207,7 @@ class Catalog:
         if not failed:
             return (rule.feed,)
         feed = rule.feed
-        errors = Feed(Column.ERRORS, feed.kind, feed.family, feed.resource, feed.scale)
-        return (feed, errors)
+        return (feed, replace(feed, column=Column.ERRORS, spare=False))
 
     def knows(self, name: str) -> bool:
         """Whether a series of this name may feed anything; cheap, before labels are read."""
@@ -159,28 +215,30 @@ class Catalog:
 
     def _find(self, name: str, labels: Mapping[str, str]) -> _Rule | None:
         for pattern, rule in self._patterns:
-            if pattern.fullmatch(name) and all(
-                expression.fullmatch(labels.get(label, "")) for label, expression in rule.labels
-            ):
+            if pattern.fullmatch(name) and rule.means(labels):
                 return rule
-        return self._exact.get(name)
+        built_in = self._exact.get(name)
+        return built_in if built_in and built_in.means(labels) else None
 
-    def _add_rule(self, rule: MeterRule) -> None:
+    def _add_rule(self, rule: MeterRule, named: str) -> None:
         gauge = rule.column is Column.WAITING
         kind = rule.kind or (MeterKind.GAUGE if gauge else MeterKind.CUMULATIVE)
         for suffix, column in _PARTS.items() if rule.histogram else [("", rule.column)]:
             scale = 1.0 if suffix == "_count" else rule.scale
-            feed = Feed(column, kind, rule.family, rule.resource, scale)
+            feed = Feed(column, kind, rule.family, rule.resource, scale, rule=named)
             pattern = re.compile(f"(?:{rule.name}){suffix}")
             self._patterns.append(
                 (pattern, _Rule(feed, _expressions(rule.labels), _expressions(rule.errors)))
             )
 
     def _add_meter(self, meter: Meter) -> None:
-        for suffix, column in _PARTS.items() if meter.histogram else [("", meter.column)]:
-            spare = suffix == "_count" and meter in OWN_METERS
-            feed = Feed(column, meter.kind, meter.family, meter.resource, spare=spare)
-            self._exact[meter.name + suffix] = _Rule(feed, (), _expressions(meter.errors))
+        parts = meter.parts or _PARTS
+        for suffix, column in parts.items() if meter.histogram else [("", meter.column)]:
+            spare = meter.spare and suffix == "_count"
+            named = f"built-in {meter.name}"
+            feed = Feed(column, meter.kind, meter.family, meter.resource, spare=spare, rule=named)
+            rule = _Rule(feed, _expressions(meter.labels), _expressions(meter.errors))
+            self._exact[meter.name + suffix] = rule
 
 
 def _expressions(labels: Mapping[str, str]) -> tuple[tuple[str, re.Pattern[str]], ...]:

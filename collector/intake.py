@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 from collector.admission import FINE, TENANT_RATE, VERDICTS, Budgets, is_stale, judge
 from collector.catalog import Catalog
 from collector.config import CollectorSettings
+from collector.mapping import Mapped
 from collector.metrics import CollectorMetrics
 from collector.model import (
+    UNKNOWN_TENANT,
     Frame,
     Rejected,
     Rejection,
@@ -25,6 +27,8 @@ from collector.model import (
     TenantId,
     UsageRows,
 )
+from collector.oddities import Oddities
+from collector.quarantine import Quarantine
 from collector.series import IGNORED, NO_SERIES, REFUSED, LearntEnough, SeriesBook
 from collector.spool import Spool
 from collector.tenancy import Resolver
@@ -86,6 +90,12 @@ class Accepted:
         """Samples or rows not taken."""
         return sum(one.count for one in self.refused)
 
+    @property
+    def shed(self) -> bool:
+        """Whether nothing was taken and all of it may be sent again later."""
+        taken = self.samples or self.rows or self.ignored or self.histograms
+        return not taken and all(one.reason.status == 429 for one in self.refused)
+
 
 Decode = Callable[[SeriesBook], Readings]
 Answer = TypeVar("Answer")
@@ -106,6 +116,8 @@ class Intake:
         self._catalog = Catalog(settings.meters)
         self._budgets = Budgets(settings.limits)
         self.resolver = Resolver(settings.tenancy)
+        self.oddities = Oddities(lambda kind: metrics.oddities.labels(kind).inc())
+        self.quarantine = Quarantine()
         self._spool = spool
         self._generation = ""
         self._book = self._new_book()
@@ -120,6 +132,11 @@ class Intake:
     def known_series(self) -> int:
         """Series held in memory."""
         return len(self._book)
+
+    async def mapping(self) -> list[Mapped]:
+        """Which rule took which metric of the series known now."""
+        work = self._thread.submit(lambda: self._book.mapping.lines(self._book.columns.seen_s))
+        return await asyncio.wrap_future(work)
 
     async def samples(self, decode: Decode, *, now_ms: int) -> Accepted:
         """Decode against the known series, check every sample, append, return when on disk.
@@ -186,7 +203,14 @@ class Intake:
 
     def _new_book(self) -> SeriesBook:
         self._budgets.forget_series()
-        return SeriesBook(self._catalog, self.resolver, self._limits, self._budgets)
+        return SeriesBook(
+            self._catalog,
+            self.resolver,
+            self._limits,
+            self._budgets,
+            oddities=self.oddities,
+            quarantine=self.quarantine,
+        )
 
     def _current_book(self, now_s: float) -> SeriesBook:
         if self._generation != self._spool.generation:
@@ -244,6 +268,8 @@ class Intake:
         for index in np.flatnonzero(counts).tolist():
             sent = int(counts[index])
             taken = self._budgets.take(book.tenants[index], sent, now_s=now_s)
+            if book.tenants[index] == UNKNOWN_TENANT:
+                self.quarantine.came(samples=taken, now_s=now_s)
             if taken < sent:
                 verdicts[np.flatnonzero(tenants == index)[taken:]] = TENANT_RATE
         live[verdicts != FINE] = False
@@ -260,6 +286,8 @@ class Intake:
         names = coded.dictionary.to_pylist()
         for index, sent in enumerate(np.bincount(codes, minlength=len(names)).tolist()):
             taken = self._budgets.take(names[index], sent, now_s=now_s)
+            if names[index] == UNKNOWN_TENANT:
+                self.quarantine.came(rows=taken, now_s=now_s)
             if taken < sent:
                 keep[np.flatnonzero(codes == index)[taken:]] = False
                 refused.append(_over_rate(names[index], sent - taken))

@@ -24,6 +24,9 @@ class CollectorMetrics:
         self.discarded_bodies = self._counter(
             "partywall_discarded_bodies", "Requests of which nothing was taken.", "reason"
         )
+        self.oddities = self._counter(
+            "partywall_odd_points", "Points taken that cannot be meant so.", "kind"
+        )
         self.requests = self._counter(
             "partywall_requests", "Ingest requests by status.", "receiver", "status"
         )

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from collector.admission import Budgets, check_labels
 from collector.catalog import Catalog, Feed
 from collector.config import LimitSettings
+from collector.mapping import MappingBook
 from collector.model import (
     UNKNOWN_TENANT,
     Column,
@@ -32,6 +33,8 @@ from collector.model import (
     Series,
     TenantId,
 )
+from collector.oddities import Oddities
+from collector.quarantine import Quarantine
 from collector.tenancy import ANYONE, Claim, Resolver
 
 Labels = Mapping[str, str]
@@ -100,8 +103,18 @@ class SeriesBook:
     """The series of one spool generation. Not thread safe: one thread owns it."""
 
     def __init__(
-        self, catalog: Catalog, resolver: Resolver, limits: LimitSettings, budgets: Budgets
+        self,
+        catalog: Catalog,
+        resolver: Resolver,
+        limits: LimitSettings,
+        budgets: Budgets,
+        *,
+        oddities: Oddities | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
+        self.mapping = MappingBook()
+        self.oddities = oddities or Oddities()
+        self._quarantine = quarantine or Quarantine()
         self._catalog = catalog
         self._resolver = resolver
         self._limits = limits
@@ -149,15 +162,23 @@ class SeriesBook:
         self._new_bytes += sum(map(len, labels)) + sum(map(len, labels.values()))
         if self._new > MOST_NEW or self._new_bytes > MOST_NEW_BYTES:
             return self._too_many_new(origin, key, now_s)
+        every = {**labels, **dict(origin.labels)}
         try:
-            series, tenant, scale = self._resolve(
-                origin, {**labels, **dict(origin.labels)}, now_s=now_s
-            )
+            series, tenant, scale, rule = self._resolve(origin, every, now_s=now_s)
         except Rejected as rejected:
-            return self._dead_slot(origin, key, rejected, now_s)
+            slot = self._dead_slot(origin, key, rejected, now_s)
+            if self._keys[slot] is not None:
+                self.mapping.refused(slot, every, rejected)
+            return slot
         if not series:
-            return self._dead_slot(origin, key, None, now_s)
+            slot = self._dead_slot(origin, key, None, now_s)
+            if self._keys[slot] is not None:
+                self.mapping.ignored(slot, every)
+            return slot
         slot = self._new_slot(origin, key, now_s)
+        self.mapping.taken(slot, rule, every, series)
+        if tenant == UNKNOWN_TENANT:
+            self._quarantine.learnt(origin.door, every, now_s=now_s)
         sids = [self._declare(one) for one in series]
         self.columns.sid[slot] = sids[0]
         self.columns.second[slot] = sids[1] if len(sids) > 1 else NO_SERIES
@@ -225,6 +246,7 @@ class SeriesBook:
         assert entry is not None
         origin, key = entry
         del self.table(origin)[key]
+        self.mapping.forget(slot)
         if self.columns.state[slot] == 0:
             self._budgets.close_series(self.tenants[self.columns.tenant[slot]])
         else:
@@ -235,8 +257,11 @@ class SeriesBook:
 
     def _resolve(
         self, origin: Origin, labels: Labels, *, now_s: float
-    ) -> tuple[list[Series], TenantId, float]:
-        """The series a metric feeds (none: not ours), whose they are, and the unit's scale."""
+    ) -> tuple[list[Series], TenantId, float, str]:
+        """The series a metric feeds (none: not ours), whose they are, the unit's scale, the rule.
+
+        The rule's name is what `mapping` shows.
+        """
         name = labels.get("__name__", "")
         if not name:
             raise Rejected(Rejection.MISSING_NAME, "series without __name__", field="__name__")
@@ -249,14 +274,14 @@ class SeriesBook:
         check_labels(labels, self._limits)
         feeds = self._catalog.feeds(name, labels)
         if not feeds:
-            return [], UNKNOWN_TENANT, 1.0
+            return [], UNKNOWN_TENANT, 1.0, ""
         tenant = self._resolver.tenant_of(labels, origin.claim)
         series = [self._series(origin, feed, tenant, labels) for feed in feeds]
         if len(self) - self._dead >= self._limits.series_total:
             raise Rejected(Rejection.TENANT_SERIES, "the collector holds as many series as it may")
         self._budgets.open_series(tenant, now_s=now_s)
         bucket = feeds[0].column is Column.LATENCY_BUCKET  # there the unit is that of the bound
-        return series, tenant, 1.0 if bucket else feeds[0].scale
+        return series, tenant, 1.0 if bucket else feeds[0].scale, feeds[0].rule
 
     def _series(self, origin: Origin, feed: Feed, tenant: TenantId, labels: Labels) -> Series:
         resource, family = self._placed(feed, labels)

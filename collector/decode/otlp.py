@@ -7,26 +7,30 @@ same catalog and the same counter rules hold for every door.
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import itertools
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from collector.admission import STALE_BITS, check_labels
 from collector.config import LimitSettings
+from collector.decode.exponential import bounds_in, folded
 from collector.decode.protobuf import MOST_BAD
 from collector.intake import Readings, Refused
-from collector.model import LATENCY_BOUNDS, MeterKind, Rejected, Rejection
+from collector.model import MeterKind, Rejected, Rejection
+from collector.oddities import ODD_BOUNDS
 from collector.series import Labels, Origin, SeriesBook, short_key
 from collector.tenancy import Claim
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
-_UNITS = {"s": "seconds", "ms": "milliseconds", "By": "bytes"}
+_UNITS = {
+    "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds",
+    "min": "minutes", "h": "hours", "d": "days",
+    "By": "bytes", "KBy": "kilobytes", "MBy": "megabytes", "KiBy": "kibibytes", "MiBy": "mebibytes",
+}  # fmt: skip
 _STALE = float(np.array([STALE_BITS], np.uint64).view(np.float64)[0])
 MAX_BUCKETS = 1024
 MAX_SAMPLES = 200_000
@@ -34,7 +38,7 @@ MAX_SAMPLES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric's head. `kind` None: a temporality we cannot add up."""
+    """A metric's head. `kind` None: a temporality we cannot add up (see `kind_of`)."""
 
     name: str
     unit: str
@@ -43,8 +47,25 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Exponential:
+    """Exponential buckets: `counts[i]` observations in (base^(offset+i), base^(offset+i+1)].
+
+    base = 2^(2^-scale); `zero` were next to 0, `below` under it.
+    """
+
+    scale: int
+    zero: int
+    offset: int
+    counts: tuple[int, ...]
+    below: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
-    """One data point: a number, or a histogram with disjoint `counts` (one more than `bounds`)."""
+    """One data point: a number (`value`), a histogram, or a summary (neither).
+
+    A histogram has disjoint `counts` (one more than `bounds`), or `exponential` ones.
+    """
 
     metric: Metric
     resource: Labels
@@ -57,6 +78,7 @@ class Point:
     count: int = 0
     total: float | None = None
     stale: bool = False
+    exponential: Exponential | None = None
 
 
 def prometheus_name(metric: Metric) -> str:
@@ -70,21 +92,16 @@ def prometheus_name(metric: Metric) -> str:
     return base + "_total" if total else base
 
 
-def exponential(
-    scale: int, zero_count: int, offset: int, counts: Iterable[int]
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Counts in the default bounds; exact for scale >= 1, else within one bucket of the sender's.
+def kind_of(temporality: int, *, level: bool, monotonic: bool) -> MeterKind | None:
+    """How points add up; None: they cannot. `level`: the metric is a gauge.
 
-    Bucket i of an exponential histogram holds (base^i, base^(i+1)], base = 2^(2^-scale).
+    A sum that also falls is read as a level, which only its cumulative form is.
     """
-    folded = [0] * (len(LATENCY_BOUNDS) + 1)
-    folded[0] = zero_count
-    for index, count in enumerate(counts, offset):
-        if count:
-            power = (index + 1) * 2.0**-scale
-            upper = 2.0**power if power < 1000 else math.inf
-            folded[bisect.bisect_left(LATENCY_BOUNDS, upper * (1 - 1e-9))] += count
-    return tuple(folded), LATENCY_BOUNDS
+    if level:
+        return MeterKind.GAUGE
+    if monotonic:
+        return {1: MeterKind.DELTA, 2: MeterKind.CUMULATIVE}.get(temporality)
+    return MeterKind.GAUGE if temporality == 2 else None
 
 
 def read(
@@ -137,7 +154,7 @@ class _Sink:
     def add(self, point: Point) -> None:
         """Take a point; a histogram becomes several samples."""
         if point.metric.kind is None:
-            raise _invalid("temporality must be delta (1) or cumulative (2)")
+            raise _invalid("temporality must be cumulative (2) or, for what only rises, delta (1)")
         if not point.ts_ms:
             raise _invalid("timeUnixNano is missing")
         if len(self._slots) > MAX_SAMPLES:
@@ -148,24 +165,37 @@ class _Sink:
         if point.value is not None:
             self._sample(point, prometheus_name(point.metric), labels, point.value)
             return
-        if point.counts or point.count:
-            self._histogram(point, labels)
-
-    def _histogram(self, point: Point, labels: dict[str, str]) -> None:
-        counts, bounds = point.counts, point.bounds
-        if len(counts) != (len(bounds) + 1 if counts else 0) or len(counts) > MAX_BUCKETS:
-            raise _invalid(f"{len(counts)} bucket counts for {len(bounds)} bounds")
-        if counts and sum(counts) != point.count:
-            raise _invalid(f"bucket counts add up to {sum(counts)}, count says {point.count}")
         name = prometheus_name(replace(point.metric, monotonic=False))
-        uppers = [*(repr(float(bound)) for bound in bounds), "+Inf"]
-        for le, below in zip(uppers, itertools.accumulate(counts), strict=False):
-            self._sample(point, f"{name}_bucket", {**labels, "le": le}, below)
+        if (point.counts or point.exponential) and not point.stale:
+            self._buckets(point, name, labels)
         self._sample(point, f"{name}_count", labels, point.count)
         if point.total is not None:
             self._sample(point, f"{name}_sum", labels, point.total)
 
+    def _buckets(self, point: Point, name: str, labels: dict[str, str]) -> None:
+        """Cumulative buckets; exponential ones at the default bounds."""
+        _check_buckets(point)
+        counts: Sequence[float] = point.counts
+        bounds: Sequence[float] = point.bounds
+        if (one := point.exponential) is not None:
+            unit = self._slot(point, f"{name}_sum", labels)
+            bounds = bounds_in(float(self._book.columns.scale[unit]))
+            ends = enumerate(one.counts, one.offset + 1)
+            counts = folded(one.scale, ends, one.zero, bounds=bounds)
+        elif misfit(point.metric, bounds):
+            self._book.oddities.note(ODD_BOUNDS, name, _told_misfit(bounds), now_s=self._now_s)
+            return
+        uppers = [*(repr(float(bound)) for bound in bounds), "+Inf"]
+        for le, below in zip(uppers, itertools.accumulate(counts), strict=True):
+            self._sample(point, f"{name}_bucket", {**labels, "le": le}, below)
+
     def _sample(self, point: Point, name: str, labels: Labels, value: float) -> None:
+        self._slots.append(self._slot(point, name, labels))
+        self._ts_ms.append(point.ts_ms)
+        self._start_ms.append(point.start_ms)
+        self._values.append(_STALE if point.stale else value)
+
+    def _slot(self, point: Point, name: str, labels: Labels) -> int:
         kind = point.metric.kind
         origin = self._origins[kind if kind is MeterKind.DELTA else MeterKind.CUMULATIVE]
         raw = b"%b\xff%b\xff%b" % (self._base, name.encode(), labels.get("le", "").encode())
@@ -173,10 +203,7 @@ class _Sink:
         if slot is None:
             every = {**labels, "__name__": name}
             slot = self._book.learn(origin, raw, every, now_s=self._now_s)
-        self._slots.append(slot)
-        self._ts_ms.append(point.ts_ms)
-        self._start_ms.append(point.start_ms)
-        self._values.append(_STALE if point.stale else value)
+        return slot
 
     def _labels(self, point: Point) -> dict[str, str]:
         if point.resource is not self._resource:  # shared by its points: read once
@@ -212,6 +239,43 @@ class _Sink:
             starts if starts.any() else None,
             tuple(self._refused.values()),
         )
+
+
+def _check_buckets(point: Point) -> None:
+    """Raises Rejected when the buckets do not fit their bounds or their count."""
+    one = point.exponential
+    counts = point.counts if one is None else (one.zero, one.below, *one.counts)
+    if one is None and len(counts) != len(point.bounds) + 1:
+        raise _invalid(f"{len(counts)} bucket counts for {len(point.bounds)} bounds")
+    if len(counts) > MAX_BUCKETS + 2:
+        raise _invalid(f"more than {MAX_BUCKETS} buckets")
+    if sum(counts) != point.count:
+        raise _invalid(f"bucket counts add up to {sum(counts)}, count says {point.count}")
+    if one is None:
+        return
+    if one.below:
+        detail = f"data point: {one.below} observations below zero: no duration is"
+        raise Rejected(Rejection.NEGATIVE, detail)
+    if not -20 <= one.scale <= 20:
+        raise _invalid(f"scale {one.scale} is out of range, use -20 to 20")
+
+
+def misfit(metric: Metric, bounds: Sequence[float]) -> bool:
+    """Whether bounds made for milliseconds stand at a metric in seconds.
+
+    The JavaScript SDK's default bounds (5, 10, 25 ... 10000) are used whatever the unit: every
+    request of less than 5 s then lies in the first bucket, and quantiles mean nothing.
+    """
+    rising = [bound for bound in bounds if bound > 0]
+    return metric.unit == "s" and len(rising) > 2 and rising[0] >= 1 and rising[-1] >= 1000
+
+
+def _told_misfit(bounds: Sequence[float]) -> str:
+    shown = ", ".join(f"{bound:g}" for bound in bounds[:4])
+    return (
+        f"unit s with bounds {shown} ... {bounds[-1]:g}, which suit milliseconds: the buckets are "
+        "left out (count and sum are kept); give the histogram bounds in seconds"
+    )
 
 
 def _key(labels: Labels) -> bytes:

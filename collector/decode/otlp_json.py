@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from collector.decode.otlp import MAX_BUCKETS, Metric, Point, exponential
+from collector.decode.otlp import MAX_BUCKETS, Exponential, Metric, Point, kind_of
 from collector.decode.protobuf import malformed
-from collector.model import MeterKind, Rejected, Rejection
+from collector.model import Rejected, Rejection
 
-_TEMPORALITY = {1: MeterKind.DELTA, 2: MeterKind.CUMULATIVE}
 _NO_VALUE = 1
 MAX_OBJECTS = 150_000
 MAX_ITEMS = 1_000_000
@@ -50,6 +49,7 @@ class _DataPoint(_Struct):
     scale: int = 0
     zero_count: int | str = 0
     positive: _Side | None = None
+    negative: _Side | None = None
     flags: int = 0
 
 
@@ -66,6 +66,7 @@ class _Metric(_Struct):
     sum: _Data | None = None
     histogram: _Data | None = None
     exponential_histogram: _Data | None = None
+    summary: _Data | None = None
 
 
 class _Scope(_Struct):
@@ -106,13 +107,15 @@ def points(data: bytes) -> Iterator[Point]:
 
 
 def _metric(metric: _Metric, resource: dict[str, str]) -> Iterator[Point]:
-    for data in (metric.gauge, metric.sum, metric.histogram, metric.exponential_histogram):
+    kinds = (
+        metric.gauge, metric.sum, metric.histogram, metric.exponential_histogram, metric.summary
+    )  # fmt: skip
+    for data in kinds:
         if data is None:
             continue
         monotonic = data is not metric.sum or data.is_monotonic
-        kind = _TEMPORALITY.get(data.aggregation_temporality)
-        if data is metric.gauge or not monotonic:
-            kind = MeterKind.GAUGE
+        temporality = 2 if data is metric.summary else data.aggregation_temporality
+        kind = kind_of(temporality, level=data is metric.gauge, monotonic=monotonic)
         head = Metric(metric.name, metric.unit, kind, monotonic=monotonic)
         number = data is metric.gauge or data is metric.sum
         for one in data.data_points:
@@ -140,13 +143,6 @@ def _number(head: Metric, resource: dict[str, str], one: _DataPoint) -> Point:
 def _histogram(head: Metric, resource: dict[str, str], one: _DataPoint, *, exploded: bool) -> Point:
     counts = tuple(int(count) for count in one.bucket_counts)
     bounds = tuple(one.explicit_bounds)
-    if exploded:
-        side = one.positive or _Side()
-        if len(side.bucket_counts) > MAX_BUCKETS:
-            raise malformed(f"otlp json: more than {MAX_BUCKETS} exponential buckets")
-        scale = max(-20, min(one.scale, 20))
-        filled = [int(count) for count in side.bucket_counts]
-        counts, bounds = exponential(scale, int(one.zero_count), side.offset, filled)
     return Point(
         head,
         resource,
@@ -158,7 +154,17 @@ def _histogram(head: Metric, resource: dict[str, str], one: _DataPoint, *, explo
         count=int(one.count),
         total=None if one.sum is None else float(one.sum),
         stale=bool(one.flags & _NO_VALUE),
+        exponential=_exponential(one) if exploded else None,
     )
+
+
+def _exponential(one: _DataPoint) -> Exponential:
+    above, below = one.positive or _Side(), one.negative or _Side()
+    if max(len(above.bucket_counts), len(below.bucket_counts)) > MAX_BUCKETS:
+        raise malformed(f"otlp json: more than {MAX_BUCKETS} exponential buckets")
+    filled = tuple(int(count) for count in above.bucket_counts)
+    under = sum(int(count) for count in below.bucket_counts)
+    return Exponential(one.scale, int(one.zero_count), above.offset, filled, under)
 
 
 def _attributes(pairs: list[_Pair]) -> dict[str, str]:

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from collector.decode.otlp import MAX_BUCKETS, Metric, Point, exponential
+from collector.decode.otlp import MAX_BUCKETS, Exponential, Metric, Point, kind_of
 from collector.decode.protobuf import BYTES, FIXED64, fields, malformed, signed, text, varint
-from collector.model import MeterKind, Rejected, Rejection
+from collector.model import Rejected, Rejection
 
 _DOUBLE = struct.Struct("<d")
-_TEMPORALITY = {1: MeterKind.DELTA, 2: MeterKind.CUMULATIVE}
-_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL = 5, 7, 9, 10
-_ATTRIBUTES = {_GAUGE: 7, _SUM: 7, _HISTOGRAM: 9, _EXPONENTIAL: 1}
-_FLAGS = {_GAUGE: 8, _SUM: 8, _HISTOGRAM: 10, _EXPONENTIAL: 10}
+_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL, _SUMMARY = 5, 7, 9, 10, 11
+_ATTRIBUTES = {_GAUGE: 7, _SUM: 7, _HISTOGRAM: 9, _EXPONENTIAL: 1, _SUMMARY: 7}
+_FLAGS = {_GAUGE: 8, _SUM: 8, _HISTOGRAM: 10, _EXPONENTIAL: 10, _SUMMARY: 8}
 _NO_VALUE = 1
 
 MAX_ENTRIES = 200_000
@@ -49,13 +48,12 @@ def _message(data: bytes, at: int, end: int) -> Message:
 def _metric(data: bytes, at: int, end: int, resource: dict[str, str]) -> Iterator[Point]:
     head = _message(data, at, end)
     name, unit = (_text(data, head.get(number)) for number in (1, 3))
-    for which in (_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL):
+    for which in _ATTRIBUTES:
         for _, first, last in head.get(which, []):
             body = _message(data, first, last)
             monotonic = which != _SUM or bool(_number(body.get(3)))
-            kind = _TEMPORALITY.get(_number(body.get(2)))
-            if which == _GAUGE or not monotonic:
-                kind = MeterKind.GAUGE
+            temporality = 2 if which == _SUMMARY else _number(body.get(2))
+            kind = kind_of(temporality, level=which == _GAUGE, monotonic=monotonic)
             metric = Metric(name, unit, kind, monotonic=monotonic)
             for _, start, stop in body.get(1, []):
                 yield _point(data, _message(data, start, stop), metric, which, resource)
@@ -75,9 +73,10 @@ def _point(
     if which in {_GAUGE, _SUM}:
         return replace(point, value=_value(data, found))
     point = replace(point, count=_fixed(data, found.get(4)), total=_double(data, found.get(5)))
+    if which == _SUMMARY:
+        return point
     if which == _EXPONENTIAL:
-        counts, bounds = _exponential(data, found)
-        return replace(point, counts=counts, bounds=bounds)
+        return replace(point, exponential=_exponential(data, found))
     counts = tuple(value for (value,) in _packed(data, found.get(6), "<Q"))
     bounds = tuple(value for (value,) in _packed(data, found.get(7), "<d"))
     return replace(point, counts=counts, bounds=bounds)
@@ -96,17 +95,24 @@ def _value(data: bytes, found: Message) -> float:
     return float(signed(whole))
 
 
-def _exponential(data: bytes, found: Message) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _exponential(data: bytes, found: Message) -> Exponential:
+    offset, counts = _side(data, found.get(8, []))
+    _, below = _side(data, found.get(9, []))
+    scale, zero = _zigzag(_number(found.get(6))), _fixed(data, found.get(7))
+    return Exponential(scale, zero, offset, tuple(counts), sum(below))
+
+
+def _side(data: bytes, entries: list[tuple[int, int, int]]) -> tuple[int, list[int]]:
+    """Offset and counts of the buckets of one sign."""
     offset, counts = 0, list[int]()
-    for _, first, last in found.get(8, []):
+    for _, first, last in entries:
         side = _message(data, first, last)
         offset = _zigzag(_number(side.get(1)))
         for wire, start, stop in side.get(2, []):
             if len(counts) > MAX_BUCKETS or stop - start > 10 * MAX_BUCKETS:
                 raise malformed(f"otlp: more than {MAX_BUCKETS} exponential buckets")
             counts += _varints(data, start, stop) if wire == BYTES else [start]
-    scale = max(-20, min(_zigzag(_number(found.get(6))), 20))
-    return exponential(scale, _fixed(data, found.get(7)), offset, counts)
+    return offset, counts
 
 
 def _varints(data: bytes, at: int, end: int) -> list[int]:

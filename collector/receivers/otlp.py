@@ -20,6 +20,10 @@ from collector.wire import Reply, Request, media_type_of, problem
 
 PATH = "/v1/metrics"
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
+_INVALID_ARGUMENT = 3
+_CODES = {401: 16, 403: 7, 404: 5, 413: 11, 415: _INVALID_ARGUMENT, 429: 8, 503: 14}
+"""HTTP status → code of `google.rpc.Status` (code.proto)."""
+
 _FURTHER_LABELS = ("family", "service.name", "service.instance.id")
 
 
@@ -44,6 +48,8 @@ class OtlpReceiver:
             return otlp.read(points, book, claim, self._keep, self._limits, now_s=now_s)
 
         accepted = await self._intake.samples(decode, now_ms=request.now_ms)
+        if accepted.refused and accepted.shed:
+            raise Rejected(Rejection.TENANT_RATE, _told(accepted), retry_after_s=5)
         if request.media_type == JSON:
             return Reply(200, _json_answer(accepted), JSON)
         return Reply(200, _protobuf_answer(accepted), PROTOBUF)
@@ -51,10 +57,11 @@ class OtlpReceiver:
     def refuse(self, rejected: Rejected, headers: Mapping[str, str]) -> Reply:
         """A `google.rpc.Status`; see `Receiver`."""
         plain = problem(rejected)
+        code = _CODES.get(plain.status, _INVALID_ARGUMENT)
         if media_type_of(headers) == JSON:
-            body = json.dumps({"code": 3, "message": rejected.detail}).encode()
+            body = json.dumps({"code": code, "message": rejected.detail}).encode()
             return Reply(plain.status, body, JSON, plain.headers)
-        body = b"\x08\x03" + _field(2, rejected.detail.encode("utf-8", "replace"))
+        body = b"\x08" + _varint(code) + _field(2, rejected.detail.encode("utf-8", "replace"))
         return Reply(plain.status, body, PROTOBUF, plain.headers)
 
     def _body(self, request: Request) -> bytes:

@@ -182,6 +182,7 @@ def _metric(metric: Json) -> bytes:
         ("sum", 7),
         ("histogram", 9),
         ("exponentialHistogram", 10),
+        ("summary", 11),
     ):
         if name in metric:
             data = metric[name]
@@ -194,7 +195,7 @@ def _metric(metric: Json) -> bytes:
 
 def _data_point(point: Json, which: int) -> bytes:
     body = _fixed(2, int(point["startTimeUnixNano"])) + _fixed(3, int(point["timeUnixNano"]))
-    body += _attributes({5: 7, 7: 7, 9: 9, 10: 1}[which], point["attributes"])
+    body += _attributes({5: 7, 7: 7, 9: 9, 10: 1, 11: 7}[which], point["attributes"])
     if "asDouble" in point:
         body += varint(4 << 3 | 1) + struct.pack("<d", point["asDouble"])
     if "asInt" in point:
@@ -214,7 +215,7 @@ def _data_point(point: Json, which: int) -> bytes:
         inner = b"\x08" + varint(_zigzag(side["offset"]))
         body += field(8, inner + field(2, b"".join(map(varint, counts))))
     flags = point.get("flags", 0)
-    return body + (varint({5: 8, 7: 8, 9: 10, 10: 10}[which] << 3) + varint(flags))
+    return body + (varint({5: 8, 7: 8, 9: 10, 10: 10, 11: 8}[which] << 3) + varint(flags))
 
 
 def _zigzag(value: int) -> int:
