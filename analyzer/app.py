@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 import uvicorn
@@ -34,10 +34,11 @@ from analyzer.jobs import Job, Timetable, cycle_job, wall_clock
 from analyzer.judgement import Bench, Judge
 from analyzer.model import EventType
 from analyzer.notify.announce import announce
+from analyzer.notify.attend import attend
 from analyzer.notify.endpoints import sync_endpoints
 from analyzer.notify.event import Links
 from analyzer.notify.outbox import prune
-from analyzer.notify.rules import sync_rules
+from analyzer.notify.rules import forget_rules, sync_rules
 from analyzer.notify.sender import Sender
 from analyzer.notify.transport import HttpTransport
 from analyzer.pulse import OutboxMetrics, Pulse
@@ -114,6 +115,8 @@ class Analyzer:
         def retain(now: datetime) -> None:
             rollup.retain(store, now=now, settings=settings.retention)
             prune(store, settings.sending(), now=now)
+            with store.transaction() as tx:
+                forget_rules(tx, before=now - timedelta(days=settings.notify.keep_days))
 
         def compact(now: datetime) -> None:
             compaction.compact(store, now=now, settings=settings.compaction)
@@ -122,6 +125,7 @@ class Analyzer:
         return [
             cycle_job(self.rooms, self.pulse, settings.cycle_s),
             Job("deliver", 1.0, self.sender.tick),
+            Job("attend", 5.0, lambda now: attend(store, now=now, links=self.links)),
             Job("sources", 15.0, listen),
             Job("reports", 60.0, close),
             Job("costs", 30.0, renew),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +24,7 @@ from analyzer.routing import (
 )
 from analyzer.routing.judge import OPENINGS, STORM_WINDOW
 from analyzer.routing.matchers import Labels
+from analyzer.routing.rules import leads_to_pages
 from analyzer.routing.standing import standing
 from analyzer.store import Reader
 
@@ -77,6 +77,14 @@ def recipient(each: Endpoint, now: datetime) -> Recipient:
     )
 
 
+def pages(each: Endpoint, rules: Policy) -> bool:
+    """Whether the endpoint may hear of an incident that opens to page somebody."""
+    if each.state == "disabled" or not recipient(each, each.created_at).wants("incident.opened"):
+        return False
+    ways = [way for way in (*rules.routes, rules.default) if way.reaches(each.name)]
+    return any(leads_to_pages(way) for way in ways)
+
+
 def incident_of(event: Event) -> str:
     """The incident an event is about, by itself or through its decision."""
     if event.incident is not None:
@@ -103,22 +111,39 @@ def people(
     reader: Reader, aggressors: Sequence[str], victims: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
     """Tenants and their plans as labels."""
-    names = sorted({*aggressors, *victims})
-    plans: Mapping[str, str] = dict(reader.rows("routing_plans", names=names)) if names else {}
+    return with_plans(plans(reader, {*aggressors, *victims}), aggressors, victims)
+
+
+def plans(reader: Reader, tenants: Collection[str]) -> Mapping[str, str]:
+    """Plans by tenant; one nobody described has none."""
+    return dict(reader.rows("routing_plans", names=sorted(tenants))) if tenants else {}
+
+
+def with_plans(
+    known: Mapping[str, str], aggressors: Sequence[str], victims: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """The same from plans that were read already."""
     return {
         "tenant": tuple(aggressors),
         "victim": tuple(victims),
-        "plan": _distinct(plans, aggressors),
-        "victim_plan": _distinct(plans, victims),
+        "plan": _distinct(known, aggressors),
+        "victim_plan": _distinct(known, victims),
     }
 
 
 def standings(reader: Reader, lane: str, now: datetime) -> dict[str, Standing]:
     """Where each endpoint stands with the incident of a lane."""
-    past: dict[str, list[Past]] = defaultdict(list)
-    for endpoint, kind, at, sent, reason in reader.rows("routing_past", lane=lane):
-        past[endpoint].append(Past(kind, aware(at), sent, reason))
-    return {endpoint: standing(each, now=now) for endpoint, each in past.items()}
+    heard = heard_of(reader, [lane]).get(lane, {})
+    return {endpoint: standing(each, now=now) for endpoint, each in heard.items()}
+
+
+def heard_of(reader: Reader, lanes: Sequence[str]) -> dict[str, dict[str, list[Past]]]:
+    """What each endpoint heard of each of the incidents: by lane, then by endpoint."""
+    found: dict[str, dict[str, list[Past]]] = {}
+    for lane, endpoint, kind, at, sent, reason in reader.rows("routing_past", lanes=lanes):
+        heard = found.setdefault(lane, {}).setdefault(endpoint, [])
+        heard.append(Past(kind, aware(at), sent, reason))
+    return found
 
 
 def firing(reader: Reader) -> tuple[Source, ...]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from analyzer.model import EventType
+from analyzer.notify.addressing import pages
 from analyzer.notify.answer import Answer, Verdict, judge, next_try
 from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import stored
@@ -19,6 +20,7 @@ from analyzer.notify.endpoints import Endpoint, endpoint, endpoints
 from analyzer.notify.event import Event, cut, event_id
 from analyzer.notify.health import after
 from analyzer.notify.outbox import Claim, post
+from analyzer.notify.rules import policy
 from analyzer.notify.settings import redacted
 from analyzer.store import Store, Transaction
 
@@ -211,10 +213,10 @@ def _check_up(
 ) -> None:
     if had.state == "disabled":
         return
-    others = [e for e in endpoints(tx) if e.id != had.id and e.state != "disabled"]
+    last_one = _last_one(tx, had)
     to = had
     for event, answer in answers:
-        checkup = after(to, answer, now=now, jitter=jitter, last_one=not others)
+        checkup = after(to, answer, now=now, jitter=jitter, last_one=last_one)
         to = checkup.endpoint
         if checkup.news is not None:
             post(tx, _news(to, checkup.news, event, answer, now))
@@ -223,6 +225,13 @@ def _check_up(
             break
     if to != had:
         _write_health(tx, to)
+
+
+def _last_one(tx: Transaction, had: Endpoint) -> bool:
+    """Whether nobody else would hear of a page, or of anything, without this endpoint."""
+    others = [e for e in endpoints(tx) if e.id != had.id and e.state != "disabled"]
+    rules = policy(tx)
+    return not others or (pages(had, rules) and not any(pages(e, rules) for e in others))
 
 
 def _write_health(tx: Transaction, to: Endpoint) -> None:

@@ -76,6 +76,10 @@ class Recipient:
     feeds: bool = False
     failing: bool = False
 
+    def wants(self, event: str) -> bool:
+        """Whether it asked for events of this type; who named none wants all."""
+        return not self.events or any(fnmatchcase(event, each) for each in self.events)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -121,13 +125,13 @@ def route(
     this one) are by endpoint; `firing` are the incidents that may explain this one."""
     taken = policy.routes_of(notice.labels)
     reached = _reached(taken, policy.default, recipients)
-    muted = _muted(notice, policy, firing, now)
+    hushed = muted(notice, policy, firing, now=now)
     choices = []
     for each in recipients:
         stands = (standings or {}).get(each.id, Standing())
         opened = (openings or {}).get(each.id, 0)
-        choices.append(_choice(notice, each, reached.get(each.id), muted, stands, opened))
-    return tuple(choices) if muted else _with_fallbacks(tuple(choices), reached, recipients)
+        choices.append(_choice(notice, each, reached.get(each.id), hushed, stands, opened))
+    return tuple(choices) if hushed else _with_fallbacks(tuple(choices), reached, recipients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +163,24 @@ def _choice(
     notice: Notice,
     to: Recipient,
     way: _Way | None,
-    muted: tuple[Reason, str] | None,
+    hushed: tuple[Reason, str] | None,
     stands: Standing,
     opened: int,
 ) -> Choice:
     if not to.enabled:
         return Choice(to.id, Reason.DISABLED, "the endpoint is switched off")
-    if to.events and not any(fnmatchcase(notice.type, each) for each in to.events):
+    if not to.wants(notice.type):
         return Choice(to.id, Reason.UNWANTED, "the endpoint did not ask for such events")
     flaps = stands.flapping and notice.type in FLAPPED and not to.feeds
     if stands.told and notice.type in CLOSINGS and not flaps:
-        known = way.reason if way and muted is None else Reason.TOLD_BEFORE
+        known = way.reason if way and hushed is None else Reason.TOLD_BEFORE
         return Choice(to.id, known, way.route.name if way else "it heard the beginning")
     if way is None:
         return Choice(to.id, Reason.NOT_ROUTED, "no route leads there")
     if notice.type == "incident.resolved" and stands.kept and not stands.told:
         return Choice(to.id, Reason.UNTOLD, f"the beginning was {_words(stands.kept)}")
-    if muted is not None:
-        return Choice(to.id, *muted)
+    if hushed is not None:
+        return Choice(to.id, *hushed)
     if flaps:
         return Choice(to.id, Reason.FLAPPING, "a digest tells once an hour while it flaps")
     if _storms(notice, to, way.route, stands, opened):
@@ -193,9 +197,10 @@ def _storms(notice: Notice, to: Recipient, way: Route, stands: Standing, opened:
     return stands.kept is Kept.STORM and not stands.told and bool(notice.incident)
 
 
-def _muted(
-    notice: Notice, policy: Policy, firing: Sequence[Source], now: datetime
+def muted(
+    notice: Notice, policy: Policy, firing: Sequence[Source], *, now: datetime
 ) -> tuple[Reason, str] | None:
+    """Why nobody is to be told now, and by whose wish; None when people may be."""
     for silence in policy.silences:
         if silence.covers(notice.labels, now):
             words = f"{silence.id} by {silence.author}: {silence.reason}"

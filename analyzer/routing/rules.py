@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from analyzer.routing.matchers import Labels, matched, matcher_problems
+from analyzer.routing.matchers import Labels, matched, matcher_problems, parse
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SOURCE_LABELS = ("incident", "kind", "severity", "resource", "tenant")
@@ -255,6 +255,14 @@ class Policy:
                 if not one.continues:
                     break
         return tuple(found) or (self.default,)
+
+
+def leads_to_pages(way: Route) -> bool:
+    """Whether an incident that opens to page somebody may take this route."""
+    known = {"event": ("incident.opened",), "severity": ("page",)}
+    return all(
+        matcher.holds(known) for text in way.match if (matcher := parse(text)).label in known
+    )
 
 
 def named(endpoint: str, patterns: tuple[str, ...]) -> bool:

@@ -188,5 +188,10 @@ WHERE e.type LIKE 'incident.%' AND NOT e.test AND NOT i.withdrawn
         SELECT 1 FROM deliveries d
         WHERE d.endpoint = $endpoint AND d.lane = e.lane AND d.state IN ('pending', 'in_flight')
     )
+    -- What routes or silences kept from it is not said by the back door.
+    AND EXISTS (
+        SELECT 1 FROM deliveries t
+        WHERE t.endpoint = $endpoint AND t.lane = e.lane AND t.state <> 'skipped'
+    )
 QUALIFY row_number() OVER (PARTITION BY e.incident ORDER BY e.seq DESC) = 1
 ORDER BY e.incident

@@ -22,6 +22,8 @@ NO_END = "0001-01-01T00:00:00Z"
 
 _REASONS = {
     "incident.opened": "first notification",
+    "incident.reminder": "repeat interval elapsed",
+    "incident.escalated": "repeat interval elapsed",
     "incident.resolved": "all alerts resolved",
 }
 

@@ -17,8 +17,12 @@ _ACTIONS = {
     "incident.updated": "trigger",
     "incident.reopened": "trigger",
     "incident.flapping": "trigger",
+    "incident.escalated": "trigger",
+    "incident.reminder": "trigger",
     "incident.acknowledged": "acknowledge",
     "incident.resolved": "resolve",
+    "digest.opened": "trigger",
+    "digest.over": "resolve",
     "test.ping": "trigger",
 }
 _SEVERITIES = {"page": "critical", "ticket": "warning"}
