@@ -25,6 +25,7 @@ from analyzer.api import (
     tenants,
 )
 from analyzer.api.auth import BearerAuth
+from analyzer.budgets import watch_budgets
 from analyzer.config import AnalyzerSettings
 from analyzer.cost.book import book
 from analyzer.cycle import Rooms
@@ -105,6 +106,15 @@ class Analyzer:
             book(store, settings.money()).refresh(now)
             held_densities(store).refresh(now)
 
+        def watch_spending(now: datetime) -> object:
+            if not settings.budgets or not settings.money().prices:
+                return None
+            money = settings.money()
+            return watch_budgets(
+                store, book(store, money), settings.budgets, now=now, zone=money.zone,
+                links=self.links,
+            )  # fmt: skip
+
         began: list[datetime] = []
 
         def listen(now: datetime) -> object:
@@ -129,6 +139,7 @@ class Analyzer:
             Job("sources", 15.0, listen),
             Job("reports", 60.0, close),
             Job("costs", 30.0, renew),
+            Job("budgets", 300.0, watch_spending),
             Job("retain", 3600.0, retain),
             Job("compact", 600.0, compact),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),

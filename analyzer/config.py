@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from analyzer.budgets import Budget
+from analyzer.budgets import problems as budget_problems
 from analyzer.compaction import CompactionSettings
 from analyzer.cost.settings import CostSettings, Plan
 from analyzer.decisions import DecisionPolicy
@@ -62,6 +64,7 @@ class AnalyzerSettings:
     resources: tuple[ResourceSettings, ...] = ()
     tenants: tuple[TenantSettings, ...] = ()
     plans: tuple[Plan, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     endpoints: tuple[EndpointSettings, ...] = ()
     routes: tuple[Route, ...] = ()
     inhibits: tuple[Inhibition, ...] = ()
@@ -121,6 +124,7 @@ class AnalyzerSettings:
         ):
             found += room.problems()
         found += self.rules().problems()
+        found += budget_problems(self.budgets)
         return [*found, *self.sending().problems(), *self.money().problems()]
 
     def _own_problems(self) -> Iterator[str]:

@@ -23,7 +23,20 @@ from analyzer.model import (
 )
 from collector.model import TenantId
 
-OPEN = (DecisionState.PROPOSED, DecisionState.APPROVED, DecisionState.ACTIVE)
+OPEN = (
+    DecisionState.PROPOSED,
+    DecisionState.APPROVED,
+    DecisionState.ACTIVE,
+    DecisionState.VERIFIED,
+)
+"""Still counts: a verified throttle stays in force until it expires, so that the harm does not come
+back the moment it ended."""
+
+_OUTCOMES = {
+    DecisionState.PROPOSED: "before anybody approved the limit",
+    DecisionState.APPROVED: "before an enforcer fetched the limit",
+    DecisionState.ACTIVE: "under the limit",
+}
 UNIT = "busy seconds per second"
 
 _PROPOSE = (
@@ -112,12 +125,12 @@ def _withdrawn(transition: Transition, decisions: Sequence[Decision]) -> Iterato
     if transition.type not in (TransitionType.RESOLVED, TransitionType.WITHDRAWN):
         return
     for decision in decisions:
-        mine = decision.incident == transition.incident.id and decision.state in OPEN
+        mine = decision.incident == transition.incident.id and decision.state in _OUTCOMES
         if mine and decision.action is Action.THROTTLE:
             worked = decision.state is DecisionState.ACTIVE
             state = DecisionState.VERIFIED if worked else DecisionState.WITHDRAWN
-            said = "the victims recovered" + (" under the limit" if worked else "")
-            yield replace(decision, state=state, evidence=(*decision.evidence, said))
+            said = f"the victims recovered {_OUTCOMES[decision.state]}"
+            yield replace(decision, state=state, outcome=said, evidence=(*decision.evidence, said))
 
 
 def _aged(
@@ -134,7 +147,9 @@ def _aged(
         if left <= policy.renew_before_s:
             return replace(decision, expires_at=now + timedelta(seconds=policy.expiry_s))
         return decision
-    return replace(decision, state=DecisionState.EXPIRED) if left <= 0 else decision
+    if left > 0:
+        return decision
+    return replace(decision, state=DecisionState.EXPIRED, outcome="its time ran out")
 
 
 def _proposed(

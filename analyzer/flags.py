@@ -27,6 +27,9 @@ from analyzer.model import (
 from collector.model import ResourceId, TenantId
 
 ACTIVE = (IncidentState.FIRING, IncidentState.FLAPPING)
+
+TWICE = 2
+TELL_EVERY = timedelta(minutes=10)
 SHARED = (Kind.NOISY_NEIGHBOUR, Kind.CAPACITY, Kind.DEGRADED)
 
 RETHINK = timedelta(minutes=5)
@@ -171,6 +174,8 @@ def _pending(incident: Incident, finding: Finding | None, at: datetime, policy: 
         state=IncidentState.FIRING,
         detected_at=at,
         severity=_severity(incident.finding, policy),
+        told_victims=len(incident.finding.victims),
+        told_at=at,
     )
     return _moved(opened, TransitionType.OPENED, at, f"seen in {hits} of {of} windows")
 
@@ -226,7 +231,25 @@ def _active(incident: Incident, finding: Finding | None, at: datetime, policy: F
         )
     if changed:
         return _moved(incident, TransitionType.UPDATED, at, "it got worse")
-    return incident, []
+    return _spreading(incident, finding, at)
+
+
+def _spreading(incident: Incident, finding: Finding, at: datetime) -> Step:
+    """Twice as many victims as people were told of is news, at most every ten minutes."""
+    told_at = incident.told_at or incident.detected_at or incident.started_at
+    held = {blame.tenant for blame in incident.finding.aggressors}
+    victims = tuple(harm for harm in finding.victims if harm.tenant not in held)
+    had = max(incident.told_victims, len(incident.finding.victims) if not incident.told_at else 0)
+    grown = had > 0 and len(victims) >= TWICE * had and at - told_at >= TELL_EVERY
+    if finding.kind is not incident.kind or not grown:
+        return incident, []
+    wider = replace(
+        incident,
+        finding=replace(incident.finding, victims=victims),
+        told_victims=len(victims),
+        told_at=at,
+    )
+    return _moved(wider, TransitionType.UPDATED, at, f"{len(victims)} victims, {had} before")
 
 
 def _resolved(

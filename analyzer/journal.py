@@ -16,6 +16,7 @@ from enum import StrEnum
 from analyzer.codec import dump, load
 from analyzer.lifecycle import NEXT, OPEN_DECISIONS, TOLD, VERBS, Verb
 from analyzer.model import (
+    Action,
     Decision,
     DecisionId,
     DecisionState,
@@ -38,6 +39,8 @@ SILENT = {TransitionType.PENDING, TransitionType.WITHDRAWN}
 """Written down, never sent."""
 
 LABELS = ("confirmed", "false_alarm")
+
+_SAID = {Verb.APPROVE: "approved", Verb.REJECT: "rejected", Verb.CANCEL: "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +135,19 @@ def acknowledge(
 
 
 def label(
-    store: Store, incident_id: IncidentId, label: str, *, by: str, now: datetime, note: str = ""
+    store: Store,
+    incident_id: IncidentId,
+    label: str,
+    *,
+    by: str,
+    now: datetime,
+    note: str = "",
+    links: Links | None = None,
 ) -> Incident:
-    """A person's verdict, `confirmed` or `false_alarm`. Raises NOT_FOUND or INVALID_FIELD."""
+    """A person's verdict, `confirmed` or `false_alarm`; the latter takes its throttles back.
+
+    Raises NOT_FOUND or INVALID_FIELD.
+    """
     if label not in LABELS:
         wanted = " or ".join(LABELS)
         raise Rejected(Rejection.INVALID_FIELD, f"label must be {wanted}", field="label")
@@ -146,6 +159,11 @@ def label(
             "journal_label_insert",
             incident=incident_id, ts=stored(now), label=label, note=note, by_whom=_name(by),
         )  # fmt: skip
+        if label == "false_alarm":
+            pen = _Pen(tx, now, links or Links(), os.urandom)
+            for had in _open_throttles(tx, incident_id):
+                said = f"the incident was marked a false alarm by {_name(by)}"
+                pen.decision(replace(had, state=DecisionState.WITHDRAWN, outcome=said), by=by)
     return changed
 
 
@@ -164,9 +182,44 @@ def change_decision(
             )
         if had.expires_at <= now:
             raise Rejected(Rejection.CONFLICT, f"decision {decision_id} has expired", field="id")
-        changed = replace(had, state=target, decided_by=_name(by))
+        said = f"{_SAID[verb]} by {_name(by)}"
+        changed = replace(had, state=target, decided_by=_name(by), outcome=said)
         _Pen(tx, now, links, os.urandom).decision(changed, by=by)
     return changed
+
+
+def in_force(
+    store: Store, fetched: Iterable[DecisionId], *, now: datetime, links: Links
+) -> list[DecisionId]:
+    """An enforcer fetched these: what was approved among them is active from now on.
+
+    Asked with every poll, so nothing is written when nothing is new. Returns what became active.
+    """
+    names = set(fetched)
+    new = [d.id for d in open_decisions(store) if _is_new(d) and d.id in names] if names else []
+    if not new:
+        return []
+    with store.transaction() as tx:
+        pen = _Pen(tx, now, links, os.urandom)
+        held = [had for name in new if (had := _decision(tx, name)) is not None and _is_new(had)]
+        for had in held:
+            said = "an enforcer fetched the limit"
+            pen.decision(replace(had, state=DecisionState.ACTIVE, outcome=said))
+    return [had.id for had in held]
+
+
+def _is_new(decision: Decision) -> bool:
+    return decision.state is DecisionState.APPROVED
+
+
+def _open_throttles(tx: Transaction, incident_id: IncidentId) -> list[Decision]:
+    rows = tx.rows(
+        "journal_decisions",
+        states=_values(OPEN_DECISIONS), incident=incident_id, tenant=None, resource=None,
+        limit=1000,
+    )  # fmt: skip
+    found = [load(body, Decision) for (body,) in rows]
+    return [each for each in found if each.action is Action.THROTTLE]
 
 
 class _Pen:
@@ -214,19 +267,23 @@ class _Pen:
             return None
         if had is not None and decision.decided_by is None:
             decision = replace(decision, decided_by=had.decided_by)
+        if _overtaken(had, decision):
+            decision = replace(
+                decision, state=DecisionState.VERIFIED, outcome="the victims recovered under it"
+            )
         _write_decision(self._tx, decision, self._now)
         if had is not None and had.state is decision.state:
             return None
         self._tx.execute(
             "journal_decision_change_insert",
             decision=decision.id, ts=stored(self._now), state=decision.state.value,
-            reason=decision.reason, by_whom=by,
+            reason=decision.outcome or decision.reason, by_whom=by,
         )  # fmt: skip
         if decision.state not in TOLD:
             return None
         return self._tell(
             f"decision.{decision.state}", decision.incident or decision.id, self._now,
-            about_decision(decision), decision.reason, decision=decision,
+            about_decision(decision), decision.outcome or decision.reason, decision=decision,
         )  # fmt: skip
 
     def _tell(
@@ -241,6 +298,17 @@ class _Pen:
             victims=len(incident.finding.victims) if incident else 0, decision=decision,
         )  # fmt: skip
         return post(self._tx, event, at=self._desk, entropy=self._entropy).id
+
+
+def _overtaken(had: Decision | None, decision: Decision) -> bool:
+    """The cycle read it as approved and an enforcer fetched it meanwhile."""
+    by_cycle = decision.outcome.startswith("the victims recovered before")
+    return (
+        had is not None
+        and had.state is DecisionState.ACTIVE
+        and decision.state is DecisionState.WITHDRAWN
+        and by_cycle
+    )
 
 
 def _merged(incident: Incident, row: tuple[str, bool] | tuple[object, ...] | None) -> Incident:

@@ -156,6 +156,8 @@ class Incident:
     label: str | None = None  # "confirmed" or "false_alarm", given by a person
     reopened: int = 0  # how often it came back within the grace
     votes: tuple[tuple[TenantId, int], ...] = ()  # windows in which each tenant was blamed
+    told_victims: int = 0  # how many people were told of last, and when
+    told_at: datetime | None = None
 
 
 class TransitionType(StrEnum):
@@ -223,6 +225,7 @@ class Decision:
     mode: str = "shadow"  # or "enforce"
     decided_by: str | None = None
     evidence: tuple[str, ...] = ()  # sentences
+    outcome: str = ""  # why it went on to the state it is in
 
 
 class EventType(StrEnum):
@@ -230,8 +233,11 @@ class EventType(StrEnum):
 
     DECISION_PROPOSED = "decision.proposed"
     DECISION_APPROVED = "decision.approved"
+    DECISION_ACTIVE = "decision.active"
+    DECISION_VERIFIED = "decision.verified"
     DECISION_WITHDRAWN = "decision.withdrawn"
     REPORT_READY = "report.ready"
+    BUDGET_EXCEEDED = "budget.exceeded"
     SOURCE_STALE = "source.stale"
     ENDPOINT_FAILING = "endpoint.failing"
     ENDPOINT_DISABLED = "endpoint.disabled"

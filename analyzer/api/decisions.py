@@ -35,7 +35,7 @@ def router(
     """`/decisions` and `/policy`. `touched` is called after each change."""
     routes = APIRouter(tags=["decisions"])
     _decision_routes(routes, store, clock, links, touched)
-    _policy_route(routes, store, clock)
+    _policy_route(routes, store, clock, links, touched)
     return routes
 
 
@@ -77,16 +77,32 @@ def _decision_routes(
         return decision_view(changed)
 
 
-def _policy_route(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
+def _policy_route(
+    routes: APIRouter,
+    store: Store,
+    clock: Callable[[], datetime],
+    links: Links,
+    touched: Callable[[], None],
+) -> None:
     @routes.get("/policy", response_class=Response)
-    def policy(request: Request, form: Annotated[str, Query(alias="format")] = "json") -> Response:
+    def policy(
+        request: Request,
+        form: Annotated[str, Query(alias="format")] = "json",
+        preview: Annotated[bool, Query()] = False,  # noqa: FBT002
+    ) -> Response:
+        """What enforcers obey. Who fetches an approved limit puts it in force (`active`); a person
+        who only looks says `preview=true`."""
         now = clock()
         found = policy_at(store, now)
+        media_type, text = render(found, form)
+        if not preview:
+            enforced = [DecisionId(e.decision) for e in found.entries if e.mode == "enforce"]
+            if journal.in_force(store, enforced, now=now, links=links):
+                touched()
         etag = f'"{found.version}-{form}"'
         headers = {"ETag": etag, "Cache-Control": "max-age=5"}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
-        media_type, text = render(found, form)
         return Response(text, media_type=media_type, headers=headers)
 
 
@@ -120,4 +136,5 @@ def decision_view(decision: Decision) -> DecisionView:
         mode=decision.mode,
         decided_by=decision.decided_by,
         evidence=list(decision.evidence),
+        outcome=decision.outcome,
     )

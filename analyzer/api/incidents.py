@@ -118,7 +118,13 @@ def router(
     @routes.post("/incidents/{incident}/label")
     def label(incident: str, body: Label) -> IncidentSummary:
         changed = journal.label(
-            store, IncidentId(incident), body.label, by=body.by, now=clock(), note=body.note
+            store,
+            IncidentId(incident),
+            body.label,
+            by=body.by,
+            now=clock(),
+            note=body.note,
+            links=links,
         )
         touched()
         return summary(changed)

@@ -157,6 +157,7 @@ class DecisionView(View):
     mode: str
     decided_by: str | None
     evidence: list[str]
+    outcome: str = ""  # why it is in the state it is in
 
 
 class TenantSummary(View):

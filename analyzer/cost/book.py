@@ -10,6 +10,7 @@ from functools import lru_cache
 from analyzer.cost.engine import make_statement
 from analyzer.cost.held import Held
 from analyzer.cost.ledger import Stored, cost_before, stored
+from analyzer.cost.months import Month
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement
@@ -19,7 +20,7 @@ from analyzer.store import Store
 _HOLD = timedelta(seconds=10)
 _HOLD_A_TENANT = timedelta(milliseconds=20)
 _KEPT = 8
-_ESTIMATES = 2
+_ESTIMATES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class CostBook:
                     self._closed[key] = found
         return self._closed.get(key)
 
-    def estimate(self, week: Week, now: datetime) -> Statement:
-        """A week without statement, as far as it has come."""
+    def estimate(self, week: Week | Month, now: datetime) -> Statement:
+        """A week without statement, or a month, as far as it has come."""
         return self._held(week).get(now).statement
 
     def so_far(self, now: datetime) -> Mapping[str, TenantCost]:
@@ -84,7 +85,7 @@ class CostBook:
         if before is not None:
             shown(before.statement)
 
-    def _held(self, week: Week) -> Held[_Estimate]:
+    def _held(self, week: Week | Month) -> Held[_Estimate]:
         held = self._estimates.get(week.id)
         if held is None:
             held = Held(lambda now: self._make(week, now), _Estimate.hold)
@@ -92,7 +93,7 @@ class CostBook:
             self._estimates = {week.id: held, **dict(others)}
         return held
 
-    def _make(self, week: Week, now: datetime) -> _Estimate:
+    def _make(self, week: Week | Month, now: datetime) -> _Estimate:
         with self._store.reader() as reader:
             statement = make_statement(
                 reader,
@@ -100,7 +101,7 @@ class CostBook:
                 self._settings,
                 until=now,
                 status="estimate",
-                before=cost_before(reader, week, self._settings),
+                before=cost_before(reader, week, self._settings) if isinstance(week, Week) else {},
             )
         return _Estimate(statement, _costs(shown(statement)))
 

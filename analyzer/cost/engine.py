@@ -11,6 +11,7 @@ from decimal import Decimal
 import polars as pl
 
 from analyzer.cost.charges import Charge, charges, monthly
+from analyzer.cost.months import Month
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.split import Split, split
 from analyzer.cost.statement import (
@@ -38,14 +39,14 @@ from collector.model import UNKNOWN_TENANT
 
 def make_statement(
     reader: Reader,
-    week: Week,
+    week: Week | Month,
     settings: CostSettings,
     *,
     until: datetime,
     status: str,
     before: Mapping[str, int],
 ) -> Statement:
-    """The statement of a week up to `until` (its end, or now for an estimate).
+    """The statement of a week (or month) up to `until` (its end, or now for an estimate).
 
     `before` is what each tenant cost the week before, in quanta of the same scale.
     """

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from analyzer.model import Action, Decision, DecisionState
 
-_ENFORCED = {DecisionState.APPROVED, DecisionState.ACTIVE}
+_ENFORCED = {DecisionState.APPROVED, DecisionState.ACTIVE, DecisionState.VERIFIED}
 _OFFERED = _ENFORCED | {DecisionState.PROPOSED}
 
 

@@ -144,6 +144,9 @@ SELECT body FROM events WHERE id = $id
 SELECT body FROM events WHERE incident = $incident AND type LIKE 'incident.%' AND NOT test
 ORDER BY seq DESC LIMIT 1
 
+-- name: notify_events_of
+SELECT body FROM events WHERE lane = $lane ORDER BY seq
+
 -- name: notify_depth
 SELECT count(*), min(d.queued_at) FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
 WHERE d.state IN ('pending', 'in_flight') AND p.state <> 'disabled'

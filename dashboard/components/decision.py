@@ -56,7 +56,8 @@ def _evidence(view: DecisionView) -> Component:
 def _fate(view: DecisionView) -> str:
     by = f" by {view.decided_by}" if view.decided_by else ""
     made, end = wording.moment(view.created_at), wording.moment(view.expires_at)
-    return f"Made {made}, {view.state}{by}; expires {end}."
+    why = f": {view.outcome}" if view.outcome and view.outcome != f"{view.state}{by}" else ""
+    return f"Made {made}, {view.state}{by}{why}; expires {end}."
 
 
 def _buttons(view: DecisionView) -> Component:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,11 +18,35 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(incidents)
+    group = typer.Typer(help="What happened, and who looks after it.")
+    group.callback(invoke_without_command=True)(incidents)
+    group.command()(acknowledge)
+    app.add_typer(group, name="incidents")
     app.command()(explain)
 
 
+def acknowledge(
+    incident: str,
+    by: Annotated[str, typer.Option("--by", help="Who; default the user's name.")] = "",
+    config: ConfigOption = None,
+    api: ApiOption = "",
+) -> None:
+    """Say that somebody looks after an incident: pagers and chats are told."""
+    from urllib.parse import quote
+
+    from analyzer.api.views import IncidentSummary
+
+    with connect(config, api) as client:
+        after = client.post(
+            IncidentSummary,
+            f"/incidents/{quote(incident, safe='')}/acknowledge",
+            {"by": by or getpass.getuser()},
+        )
+    print(f"{after.id}: acknowledged by {after.acknowledged_by}")
+
+
 def incidents(
+    ctx: typer.Context,
     config: ConfigOption = None,
     api: ApiOption = "",
     form: FormatOption = Format.TABLE,
@@ -31,6 +56,8 @@ def incidents(
     limit: Annotated[int, typer.Option(help="How many.")] = 50,
 ) -> None:
     """The incidents, the newest first. Exit code 1 while one is firing."""
+    if ctx.invoked_subcommand:
+        return
     from analyzer.api.views import IncidentSummary
 
     with connect(config, api) as client:

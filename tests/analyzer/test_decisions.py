@@ -86,18 +86,29 @@ def test_the_same_blame_twice_is_one_throttle():
 
 
 @pytest.mark.parametrize(
-    ("state", "after"),
+    ("state", "after", "why"),
     [
-        (DecisionState.PROPOSED, DecisionState.WITHDRAWN),
-        (DecisionState.APPROVED, DecisionState.WITHDRAWN),
-        (DecisionState.ACTIVE, DecisionState.VERIFIED),
+        (DecisionState.PROPOSED, DecisionState.WITHDRAWN, "before anybody approved the limit"),
+        (DecisionState.APPROVED, DecisionState.WITHDRAWN, "before an enforcer fetched the limit"),
+        (DecisionState.ACTIVE, DecisionState.VERIFIED, "under the limit"),
     ],
 )
-def test_recovery_ends_the_throttle(state: DecisionState, after: DecisionState):
+def test_recovery_ends_the_throttle(state: DecisionState, after: DecisionState, why: str):
     (made,) = proposed("acme")
     ended = moved(TransitionType.RESOLVED, incident("acme"))
     (changed,) = decide([ended], [replace(made, state=state)], now=NOW, policy=POLICY)
-    assert changed.state is after
+    assert (changed.state, changed.outcome) == (after, f"the victims recovered {why}")
+
+
+def test_a_verified_throttle_stays_until_it_expires_and_is_not_proposed_again():
+    (made,) = proposed("acme")
+    verified = replace(made, state=DecisionState.VERIFIED)
+    ended = moved(TransitionType.RESOLVED, incident("acme"))
+    assert decide([ended], [verified], now=NOW, policy=POLICY) == []
+    again = moved(TransitionType.REOPENED, incident("acme"))
+    assert decide([again], [verified], now=NOW, policy=POLICY) == []
+    (changed,) = decide([], [verified], now=made.expires_at, policy=POLICY)
+    assert (changed.state, changed.outcome) == (DecisionState.EXPIRED, "its time ran out")
 
 
 def test_a_throttle_is_renewed_while_its_incident_lasts():

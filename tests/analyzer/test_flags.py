@@ -213,3 +213,28 @@ def test_policy_names_every_problem_at_once():
     keys = [p.split(":")[0] for p in wrong.problems()]
     assert keys == ["flags.hits", "flags.calm_windows", "flags.grace_s", "flags.min_confidence"]
     assert POLICY.problems() == []
+
+
+def crowded(*victims: str):
+    harms = tuple(Harm(TenantId(v), Signal.LATENCY, 0.1, 0.3, 0.1) for v in victims)
+    return replace(ACME, victims=harms)
+
+
+def test_twice_as_many_victims_are_news_at_most_every_ten_minutes():
+    few, many = crowded("globex", "initech"), crowded("globex", "initech", "umbrella", "hooli")
+    crowd = crowded(*(f"t-{n}" for n in range(9)))
+    story = [[few]] * 3 + [[many]] * 70 + [[crowd]] * 60
+    kept, moves = play(story)
+    assert [(str(m.type), m.reason) for m in moves[2:]] == [
+        ("updated", "4 victims, 2 before"),
+        ("updated", "9 victims, 4 before"),
+    ]
+    first, second = (move.at for move in moves[2:])
+    assert second - first >= timedelta(minutes=10)
+    assert len(kept[0].finding.victims) == 9
+
+
+def test_a_few_more_victims_are_no_news():
+    story = [[crowded("globex", "initech")]] * 3 + [[crowded("globex", "initech", "hooli")]] * 90
+    _, moves = play(story)
+    assert said(moves) == ["pending", "opened"]

@@ -9,6 +9,9 @@ import pytest
 
 from analyzer.app import Analyzer, build
 from analyzer.config import AnalyzerSettings
+from analyzer.journal import SILENT
+from analyzer.lifecycle import TOLD
+from analyzer.model import EventType, TransitionType
 from collector.model import Rejection
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -28,6 +31,17 @@ def settings(tmp_path_factory) -> AnalyzerSettings:
 @pytest.mark.parametrize("rejection", [reason.value for reason in Rejection])
 def test_every_rejection_has_a_heading(rejection):
     assert rejection in headings("rejections.md")
+
+
+def told() -> set[str]:
+    moves = {f"incident.{t.value}" for t in TransitionType if t not in SILENT}
+    return moves | {f"decision.{s.value}" for s in TOLD} | {kind.value for kind in EventType}
+
+
+@pytest.mark.parametrize("kind", sorted(told()))
+def test_every_event_has_a_row(kind):
+    rows = (REFERENCE / "events.md").read_text("utf-8").splitlines()
+    assert any(line.startswith(f"| `{kind}` |") for line in rows)
 
 
 def test_every_job_has_a_heading(settings):

@@ -47,6 +47,11 @@ def answer(request: httpx.Request) -> httpx.Response:
     if request.method == "POST" and path == "/decisions/DEC-1/approve":
         assert json.loads(request.content) == {"by": "ann"}
         return httpx.Response(200, content=DECISION.model_dump_json())
+    if request.method == "POST" and path == "/incidents/INC-7/acknowledge":
+        by = json.loads(request.content)["by"]
+        return httpx.Response(
+            200, content=INCIDENT.model_copy(update={"acknowledged_by": by}).model_dump_json()
+        )
     known = {
         "/status": HEALTH.model_dump_json(),
         "/incidents": as_json(INCIDENT),
@@ -98,6 +103,11 @@ def test_csv_has_a_heading(run: CliRunner) -> None:
     heading, row = result.stdout.splitlines()
     assert heading.startswith("decision,state,action")
     assert row.startswith("DEC-1,approved,throttle,acme,db:shard-1,1.5 busy seconds per second,")
+
+
+def test_an_incident_is_acknowledged_by_name(run: CliRunner) -> None:
+    result = run.invoke(cli.tree, ["incidents", "acknowledge", "INC-7", "--by", "ann", *API])
+    assert result.stdout == "INC-7: acknowledged by ann\n"
 
 
 def test_a_decision_is_approved_by_name(run: CliRunner) -> None:

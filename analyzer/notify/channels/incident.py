@@ -88,6 +88,7 @@ def decision_object(decision: Decision, links: Links) -> JsonObject:
         "target": decision.target,
         "mode": decision.mode,
         "decided_by": decision.decided_by,
+        "outcome": cut(decision.outcome),
         "created_at": rfc3339(decision.created_at),
         "expires_at": rfc3339(decision.expires_at),
         "evidence": [cut(sentence) for sentence in decision.evidence[:10]],

@@ -160,8 +160,12 @@ def test_an_approved_throttle_is_enforced_and_a_cancelled_one_is_gone(call):
     assert shadow["mode"] == "shadow"
     path = f"/api/v1/decisions/{decision['id']}"
     assert call("POST", path + "/approve", json={"by": "jo"}).json()["decided_by"] == "jo"
+    looked = call("GET", "/api/v1/policy?preview=true")
+    assert looked.json()["entries"][0]["mode"] == "enforce"
+    assert call("GET", path).json()["state"] == "approved"
     answer = call("GET", "/api/v1/policy")
-    assert answer.json()["entries"][0]["mode"] == "enforce"
+    assert answer.json()["entries"] == looked.json()["entries"]
+    assert call("GET", path).json()["state"] == "active"
     again = call("GET", "/api/v1/policy", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     assert call("POST", path + "/approve", json={"by": "jo"}).status_code == 409

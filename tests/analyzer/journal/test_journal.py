@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from analyzer import journal
 from analyzer.codec import dump, load
+from analyzer.decisions import DecisionPolicy, decide
 from analyzer.journal import DecisionFilter, IncidentFilter
 from analyzer.lifecycle import Verb
 from analyzer.model import (
@@ -25,7 +26,7 @@ from analyzer.model import (
     TransitionType,
 )
 from analyzer.notify import Links
-from analyzer.notify.event import uuid7
+from analyzer.notify.event import Event, uuid7
 from analyzer.store import Store
 from collector.model import Rejected, Rejection, ResourceId, TenantId
 from tests.analyzer.journal.cast import (
@@ -281,3 +282,61 @@ def test_a_label_brings_no_withdrawn_incident_back(store):
     write(store, gone)
     journal.label(store, ONE, "false_alarm", by="ann", now=at(3))
     assert journal.incidents(store) == []
+
+
+def events(store) -> list[tuple[str, str]]:
+    found = [load(body, Event) for (body,) in store.rows("notify_events_of", lane="INC-1")]
+    return [(each.type, each.reason) for each in found]
+
+
+def fetch(store, *names: DecisionId, minute: float = 6) -> list[DecisionId]:
+    return journal.in_force(store, names or (DEC,), now=at(minute), links=LINKS)
+
+
+def test_the_life_of_a_throttle_is_told_step_by_step(store):
+    write(store, opened(), decisions=[decision()])
+    assert fetch(store) == []  # a proposal is a shadow: whoever fetches it
+    change(store, Verb.APPROVE)
+    assert fetch(store, DecisionId("DEC-9")) == []
+    assert fetch(store) == [DEC]
+    assert fetch(store) == []  # every later poll writes nothing
+    (standing,) = journal.open_decisions(store)
+    over = resolved()
+    write(store, over, decisions=decide([over], [standing], now=at(9), policy=DecisionPolicy()))
+    assert events(store) == [
+        ("incident.opened", "3 of 5 windows"),
+        ("decision.proposed", standing.reason),
+        ("decision.approved", "approved by ada"),
+        ("decision.active", "an enforcer fetched the limit"),
+        ("incident.resolved", over.reason),
+        ("decision.verified", "the victims recovered under the limit"),
+    ]
+
+
+def test_a_fetch_while_the_cycle_judges_still_counts(store):
+    write(store, opened(), decisions=[decision()])
+    change(store, Verb.APPROVE)
+    (read_before,) = journal.open_decisions(store)
+    fetch(store)
+    over = resolved()
+    ended = decide([over], [read_before], now=at(9), policy=DecisionPolicy())
+    write(store, over, decisions=ended)
+    found = journal.decision(store, DEC)
+    assert found is not None
+    assert found.state is DecisionState.VERIFIED
+
+
+def test_a_false_alarm_takes_its_throttle_back_and_says_why(store):
+    write(store, opened(), decisions=[decision()])
+    change(store, Verb.APPROVE)
+    journal.label(store, IncidentId("INC-1"), "false_alarm", by="ada", now=at(7), links=LINKS)
+    assert events(store)[-1] == (
+        "decision.withdrawn",
+        "the incident was marked a false alarm by ada",
+    )
+
+
+def test_cancelling_is_withdrawing_by_name(store):
+    write(store, opened(), decisions=[decision()])
+    change(store, Verb.CANCEL)
+    assert events(store)[-1] == ("decision.withdrawn", "cancelled by ada")
