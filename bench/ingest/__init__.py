@@ -1,0 +1,1 @@
+"""How much the doors take for a second of CPU, beside VictoriaMetrics and Prometheus."""

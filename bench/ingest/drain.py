@@ -1,0 +1,38 @@
+"""The analyzer's drain by itself: segments into the store every second, and a checkpoint on demand.
+
+Everything the analyzer does to make what was acknowledged part of the store; not the roll-ups and
+the judgement, which no peer does (`whole` measures those too).
+"""
+
+from __future__ import annotations
+
+import select
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analyzer.ingest import Ingest
+from analyzer.store import Store
+from partywall import config
+
+EVERY_S = 1.0
+
+
+def main() -> None:
+    settings = config.read(Path(sys.argv[1])).analyzer
+    store = Store.open(settings.database, memory_limit=settings.memory_limit)
+    ingest = Ingest(store)
+    print("ready", flush=True)
+    while True:
+        ready, _, _ = select.select([sys.stdin], [], [], EVERY_S)
+        if ready:
+            if not sys.stdin.readline():
+                break
+            store.checkpoint()
+            print("done", flush=True)
+        ingest.drain(settings.spool_directory, now=datetime.now(UTC))
+    store.close()
+
+
+if __name__ == "__main__":
+    main()
