@@ -11,8 +11,10 @@ from typing import Protocol
 
 import uvicorn
 
+from collector import loops
 from collector.config import CollectorSettings
 from collector.intake import Intake
+from collector.keys import SCAN, scan
 from collector.metrics import CollectorMetrics
 from collector.model import Rejected, Rejection
 from collector.receivers.otlp import OtlpReceiver
@@ -133,6 +135,7 @@ class Collector:
     def _health(self, path: str) -> Reply:
         if path == "/metrics":
             self.metrics.series.set(self.intake.known_series)
+            self.metrics.compiled.set(scan() is not None)
             self.metrics.undrained.set(self.spool.undrained_bytes)
             return Reply(200, *self.metrics.page())
         if path == "/readyz" and not self.spool.healthy:
@@ -155,6 +158,7 @@ def run(settings: CollectorSettings) -> None:
         raise SystemExit("\n".join(problems))
     host, port = settings.address
     app = build(settings)
+    loops.load_aside(SCAN, cache=settings.data / "compiled")
     try:
         uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)
     finally:

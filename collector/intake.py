@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -265,15 +265,22 @@ class Intake:
         """Charge each tenant; what is over its rate is marked, the last samples first."""
         tenants = np.where(live, book.columns.tenant[slots], -1)
         counts = np.bincount(tenants[live], minlength=len(book.tenants))
-        for index in np.flatnonzero(counts).tolist():
-            sent = int(counts[index])
-            taken = self._budgets.take(book.tenants[index], sent, now_s=now_s)
-            if book.tenants[index] == UNKNOWN_TENANT:
-                self.quarantine.came(samples=taken, now_s=now_s)
-            if taken < sent:
-                verdicts[np.flatnonzero(tenants == index)[taken:]] = TENANT_RATE
+        senders = np.flatnonzero(counts)
+        names = [book.tenants[index] for index in senders.tolist()]
+        taken = self._budgets.take_each(names, counts[senders], now_s=now_s)
+        self._quarantined(names, taken, now_s, rows=False)
+        for number in np.flatnonzero(taken < counts[senders]).tolist():
+            over = np.flatnonzero(tenants == senders[number])[taken[number] :]
+            verdicts[over] = TENANT_RATE
         live[verdicts != FINE] = False
         return live
+
+    def _quarantined(
+        self, names: Sequence[TenantId], taken: npt.NDArray[np.int64], now_s: float, *, rows: bool
+    ) -> None:
+        if UNKNOWN_TENANT in names:
+            came = int(taken[names.index(UNKNOWN_TENANT)])
+            self.quarantine.came(rows=came * rows, samples=came * (not rows), now_s=now_s)
 
     def _within_rate(
         self, table: pa.Table, now_s: float
@@ -284,13 +291,12 @@ class Intake:
         coded = pc.dictionary_encode(table["tenant"].combine_chunks())
         codes = coded.indices.to_numpy(zero_copy_only=False)
         names = coded.dictionary.to_pylist()
-        for index, sent in enumerate(np.bincount(codes, minlength=len(names)).tolist()):
-            taken = self._budgets.take(names[index], sent, now_s=now_s)
-            if names[index] == UNKNOWN_TENANT:
-                self.quarantine.came(rows=taken, now_s=now_s)
-            if taken < sent:
-                keep[np.flatnonzero(codes == index)[taken:]] = False
-                refused.append(_over_rate(names[index], sent - taken))
+        sent = np.bincount(codes, minlength=len(names))
+        taken = self._budgets.take_each(names, sent, now_s=now_s)
+        self._quarantined(names, taken, now_s, rows=True)
+        for index in np.flatnonzero(taken < sent).tolist():
+            keep[np.flatnonzero(codes == index)[taken[index] :]] = False
+            refused.append(_over_rate(names[index], int(sent[index] - taken[index])))
         return keep, refused
 
 

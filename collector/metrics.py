@@ -46,6 +46,11 @@ class CollectorMetrics:
         self.series = Gauge(
             "partywall_known_series", "Series held in memory.", registry=self.registry
         )
+        self.compiled = Gauge(
+            "partywall_decode_compiled",
+            "Whether bodies are read by compiled loops (1) or by their NumPy form (0).",
+            registry=self.registry,
+        )
         self.undrained = Gauge(
             "partywall_spool_undrained_bytes",
             "Bytes of sealed segments the analyzer has not drained.",

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from collector.admission import Budgets, check_labels
 from collector.catalog import Catalog, Feed
 from collector.config import LimitSettings
+from collector.keys import KeyIndex
 from collector.mapping import MappingBook
 from collector.model import (
     UNKNOWN_TENANT,
@@ -120,6 +121,7 @@ class SeriesBook:
         self._limits = limits
         self._budgets = budgets
         self._tables: dict[Origin, Table] = {}
+        self._indexes: dict[Origin, KeyIndex] = {}
         self._keys: list[tuple[Origin, bytes] | None] = []
         self._free: list[int] = []
         self._refusals: dict[int, Rejected] = {}
@@ -135,6 +137,14 @@ class SeriesBook:
     def table(self, origin: Origin) -> Table:
         """Known keys of an origin. Read it freely; only `learn` writes."""
         return self._tables.setdefault(origin, {})
+
+    def index(self, origin: Origin) -> KeyIndex:
+        """What of the table of an origin the compiled loops can read."""
+        return self._indexes.setdefault(origin, KeyIndex())
+
+    def is_kept(self, slot: int) -> bool:
+        """Whether the slot is one key's own."""
+        return self._keys[slot] is not None
 
     def __len__(self) -> int:
         return len(self._keys) - len(self._free)
@@ -199,9 +209,13 @@ class SeriesBook:
         """Forget idle series, and refusals: what was over a limit may fit by now."""
         used = slice(len(self._keys))
         idle = self.columns.seen_s[used] < now_s - self._limits.series_idle_s
-        for slot in np.flatnonzero(idle | (self.columns.state[used] == REFUSED)).tolist():
+        gone = np.flatnonzero(idle | (self.columns.state[used] == REFUSED))
+        for slot in gone.tolist():
             if self._keys[slot] is not None:
                 self._forget(slot)
+        if len(gone):
+            for index in self._indexes.values():
+                index.forget(gone)
 
     def _dead_slot(self, origin: Origin, key: bytes, refusal: Rejected | None, now_s: float) -> int:
         """A slot that takes no samples. Too many of them share one, or they would fill the book."""

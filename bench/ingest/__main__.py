@@ -108,9 +108,7 @@ def run(kind: type[Server], body: Load, steps: int) -> Result:
         sent = send(server.port, path, headers, body.bodies[1:steps])
         server.settle()
         used = server.cpu_s() - begun
-        parts = " + ".join(
-            f"{a - b:.2f}" for a, b in zip(server.cpu_of_each(), each, strict=True)
-        )
+        parts = " + ".join(f"{a - b:.2f}" for a, b in zip(server.cpu_of_each(), each, strict=True))
         count = body.samples_a_step * (steps - 1)
         return Result(
             count / used, count / sent.wall_s, body.samples_a_step / max(begun - idle, 0.01),
@@ -122,6 +120,7 @@ def run(kind: type[Server], body: Load, steps: int) -> Result:
 
 
 def show(case: Case, found: dict[str, list[Result]]) -> None:
+    """A line a server, and our ratios to each peer."""
     print(f"\n{case.name}")
     print(
         "| server | samples/CPU-s | all runs | wall samples/s | new series/CPU-s "
@@ -129,28 +128,33 @@ def show(case: Case, found: dict[str, list[Result]]) -> None:
     )
     print("|---|---|---|---|---|---|---|---|")
     for name, runs in found.items():
+        middle, far = (_median(r.ack_p50_ms for r in runs), _median(r.ack_p99_ms for r in runs))
         print(
             f"| {name} | {_k(r.per_cpu for r in runs)} | {_each(r.per_cpu for r in runs)} "
             f"| {_k(r.per_wall for r in runs)} | {_k(r.new_per_cpu for r in runs)} "
-            f"| {_median(r.ack_p50_ms for r in runs):.1f} / {_median(r.ack_p99_ms for r in runs):.1f} "
+            f"| {middle:.1f} / {far:.1f} "
             f"| {max(r.peak_mb for r in runs):.0f} | {runs[-1].parts} |"
         )
     for name in found:
         if name not in {"partywall", "whole"} and "partywall" in found:
-            print("ratio to " + name + ": " + _ratios(found["partywall"], found[name]), flush=True)
+            print(f"ratio to {name}: {_ratios(found['partywall'], found[name])}", flush=True)
+
+
+RATIOS = {
+    "samples/CPU-s": "per_cpu",
+    "wall": "per_wall",
+    "new series/CPU-s": "new_per_cpu",
+    "ack p99": "ack_p99_ms",
+}
 
 
 def _ratios(ours: Sequence[Result], theirs: Sequence[Result]) -> str:
-    return (
-        f"samples/CPU-s {_times(ours, theirs, 'per_cpu')}x, wall {_times(ours, theirs, 'per_wall')}x, "
-        f"new series/CPU-s {_times(ours, theirs, 'new_per_cpu')}x, "
-        f"ack p99 {_times(ours, theirs, 'ack_p99_ms')}x"
+    """The medians of the ratios of runs that followed each other."""
+    pairs = list(zip(ours, theirs, strict=True))
+    return ", ".join(
+        f"{name} {_median(getattr(a, field) / getattr(b, field) for a, b in pairs):.2f}x"
+        for name, field in RATIOS.items()
     )
-
-
-def _times(ours: Sequence[Result], theirs: Sequence[Result], what: str) -> str:
-    """The median of the ratios of runs that followed each other."""
-    return f"{_median(getattr(a, what) / getattr(b, what) for a, b in zip(ours, theirs, strict=True)):.2f}"
 
 
 def _median(numbers: Iterable[float]) -> float:

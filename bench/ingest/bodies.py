@@ -230,9 +230,7 @@ class Load:
 def load(form: Form, tenants: int, size: int, connections: int, steps: int, end_ms: int) -> Load:
     """Everything of a run, ready to be sent. A series stays with one connection."""
     of_a_body = max(1, size // len(form.columns))
-    blocks = [
-        np.arange(at, min(at + of_a_body, tenants)) for at in range(0, tenants, of_a_body)
-    ]
+    blocks = [np.arange(at, min(at + of_a_body, tenants)) for at in range(0, tenants, of_a_body)]
     bodies: list[list[list[bytes]]] = [[[] for _ in range(connections)] for _ in range(steps)]
     for number, (block, template) in enumerate(_templates(form, blocks)):
         for step in range(steps):

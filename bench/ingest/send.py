@@ -70,7 +70,7 @@ def send(
 ) -> Sent:
     """All steps, each connection on its own thread and in order."""
     sent = Sent()
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     def run(number: int) -> None:
         try:
@@ -79,7 +79,7 @@ def send(
                 for body in step[number]:
                     sent.acks_s.append(connection.post(body))
             connection.close()
-        except BaseException as error:
+        except (OSError, RuntimeError) as error:
             failures.append(error)
 
     threads = [threading.Thread(target=run, args=(n,)) for n in range(len(steps[0]))]

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from partywall import lifeline, ports
 
@@ -21,7 +22,7 @@ class Server:
     """One or more processes and where they take bodies."""
 
     name = ""
-    paths: Mapping[str, str] = {}
+    paths: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -59,12 +60,12 @@ class Server:
 
     def peak_mb(self) -> list[float]:
         """The largest resident size each process ever had, in MB."""
-        found = []
-        for process in self.processes:
-            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM"):
-                    found.append(int(line.split()[1]) / 1000)
-        return found
+        return [
+            int(line.split()[1]) / 1000
+            for process in self.processes
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            if line.startswith("VmHWM")
+        ]
 
     def _run(self, *command: str, pipe: bool = False) -> subprocess.Popen[bytes]:
         with (self.directory / f"{len(self.processes)}.log").open("wb") as log:
@@ -102,15 +103,17 @@ class Partywall(Server):
     """The collector as it is shipped, and the analyzer's drain into its store."""
 
     name = "partywall"
-    paths = {"RW1": "/api/v1/write", "RW2": "/api/v1/write", "OTLP": "/v1/metrics"}
+    paths: ClassVar[Mapping[str, str]] = {
+        "RW1": "/api/v1/write",
+        "RW2": "/api/v1/write",
+        "OTLP": "/v1/metrics",
+    }
     command = ("-m", "bench.ingest.drain")
 
     def start(self) -> None:
         config = self.directory / "partywall.toml"
         self.data = self.directory / "data"
-        config.write_text(
-            CONFIG.format(data=self.data, port=self.port, api=ports.free_port())
-        )
+        config.write_text(CONFIG.format(data=self.data, port=self.port, api=ports.free_port()))
         self._run(sys.executable, "-m", "partywall", "collect", "--config", str(config))
         self._wait(f"http://127.0.0.1:{self.port}/readyz")
         self._analyze(config)
@@ -163,7 +166,7 @@ class VictoriaMetrics(Server):
     """Debian's single-node server."""
 
     name = "victoria-metrics"
-    paths = {"RW1": "/api/v1/write"}
+    paths: ClassVar[Mapping[str, str]] = {"RW1": "/api/v1/write"}
 
     def start(self) -> None:
         self._run(
@@ -178,7 +181,7 @@ class Prometheus(Server):
     """Debian's server with its remote-write receiver."""
 
     name = "prometheus"
-    paths = {"RW1": "/api/v1/write"}
+    paths: ClassVar[Mapping[str, str]] = {"RW1": "/api/v1/write"}
 
     def start(self) -> None:
         config = self.directory / "prometheus.yml"

@@ -4,28 +4,69 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cramjam
+import numpy as np
+import numpy.typing as npt
 
 from collector.decode.protobuf import malformed, varint
+from collector.keys import PAD
 from collector.model import Rejected, Rejection
 
 _PIECE = 1 << 20
+_KEPT = 4 << 20  # bytes of a room that is kept
 
 
-def unsnap(body: bytes, limit: int) -> bytes:
-    """A snappy block. The claimed length is looked at before anything is allocated."""
-    length, _ = varint(body, 0, min(len(body), 5))
-    if length > limit:
-        raise too_large(limit)
-    target = bytearray(length)
-    try:
-        written = cramjam.snappy.decompress_raw_into(body, target)
-    except cramjam.DecompressionError as error:
-        raise malformed(f"snappy: {error}; send a snappy block, not the framed format") from error
-    if written != length:
-        raise malformed("snappy: the body is shorter than it says")
-    return bytes(target)
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A body after decompression: the first `length` bytes of `room`, which goes on for `PAD` more.
+
+    The room is used again: whoever keeps something of it copies.
+    """
+
+    room: npt.NDArray[np.uint8]
+    length: int
+
+    @classmethod
+    def of(cls, data: bytes) -> Plain:
+        """These bytes in a room of their own."""
+        room = np.zeros(len(data) + PAD, np.uint8)
+        room[: len(data)] = np.frombuffer(data, np.uint8)
+        return cls(room, len(data))
+
+    def tobytes(self) -> bytes:
+        """A copy."""
+        return self.room[: self.length].tobytes()
+
+
+class Unpacker:
+    """Decompresses into one room again and again: fresh memory costs more than the work."""
+
+    def __init__(self) -> None:
+        self._room = np.zeros(0, np.uint8)
+
+    def unsnap(self, body: bytes, limit: int) -> Plain:
+        """A snappy block. The claimed length is looked at before anything is allocated."""
+        length, _ = varint(body, 0, min(len(body), 5))
+        if length > limit:
+            raise too_large(limit)
+        room = self._room_for(length)
+        try:
+            written = cramjam.snappy.decompress_raw_into(body, room[:length].data)
+        except cramjam.DecompressionError as error:
+            what = f"snappy: {error}; send a snappy block, not the framed format"
+            raise malformed(what) from error
+        if written != length:
+            raise malformed("snappy: the body is shorter than it says")
+        return Plain(room, length)
+
+    def _room_for(self, length: int) -> npt.NDArray[np.uint8]:
+        if length > _KEPT:
+            return np.zeros(length + PAD, np.uint8)
+        if length + PAD > len(self._room):
+            self._room = np.zeros(min(2 * length, _KEPT) + PAD, np.uint8)
+        return self._room
 
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
 
 from collector.decode import native_histogram
+from collector.decode.compression import Plain
 from collector.decode.protobuf import (
     BYTES,
     FIXED64,
@@ -30,6 +32,7 @@ from collector.decode.protobuf import (
     varint,
 )
 from collector.intake import Readings, Refused
+from collector.keys import scan
 from collector.model import Rejected, Rejection
 from collector.series import LONG_KEY, REPEATED, Origin, SeriesBook, short_key
 
@@ -44,13 +47,58 @@ _SHIFTS = np.arange(0, 42, 7, dtype=np.int64)
 
 
 def decode(
-    data: bytes, book: SeriesBook, origin: Origin, *, now_s: float, max_series: int
+    data: Plain, book: SeriesBook, origin: Origin, *, now_s: float, max_series: int
 ) -> Readings:
     """Read an uncompressed WriteRequest.
 
     Raises Rejected: MALFORMED when the bytes are no WriteRequest, TOO_MANY_FIELDS beyond
     `max_series` series.
     """
+    loops = scan()
+    found = None
+    if loops is not None:
+        found = _compiled(loops, data, book, origin, now_s, max_series)
+    return found or _gathered(data.tobytes(), book, origin, now_s, max_series)
+
+
+def _compiled(
+    loops: ModuleType,
+    data: Plain,
+    book: SeriesBook,
+    origin: Origin,
+    now_s: float,
+    max_series: int,
+) -> Readings | None:
+    """What `_gathered` says, by the compiled scan; None when the body is odd as a whole."""
+    index = book.index(origin)
+    slots, ts_ms, others = (
+        np.empty(shape, np.int64) for shape in (max_series, max_series, (max_series, 3))
+    )
+    values = np.empty(max_series)
+    count, left = loops.write_request(
+        data.room, data.length, index.seed, index.table, index.entries, index.known, index.arena,
+        max_series, slots, ts_ms, values, others,
+    )  # fmt: skip
+    if count == loops.ODD:
+        return None
+    found = Readings(slots[:count], ts_ms[:count], values[:count])
+    if not left:
+        return found
+    raw = data.tobytes()
+    slow = _Slow(raw, book, origin, now_s)
+    learnt: list[tuple[int, int, int]] = []
+    for start, end, stop in others[:left].tolist():
+        slow.series(start, stop)
+        if start < end and slow.key == raw[start:end] and book.is_kept(slow.slot):
+            learnt.append((start, end, slow.slot))
+    spans = np.array(learnt, np.int64).reshape(-1, 3)
+    index.remember(data.room, spans[:, :2].copy(), spans[:, 2].copy())
+    return slow.native.joined(slow.with_others(found), slow.exemplars)
+
+
+def _gathered(
+    data: bytes, book: SeriesBook, origin: Origin, now_s: float, max_series: int
+) -> Readings:
     slow = _Slow(data, book, origin, now_s)
     slots, tails = _scan(data, slow, max_series)
     where = np.array(tails, np.int64)
@@ -59,7 +107,9 @@ def decode(
     fast = _is_lone_sample(rows)
     for at in where[~fast].tolist():
         slow.series(slow.starts[at], at + TAIL)
-    plain = _joined(np.array(slots, np.int64)[fast], rows[fast], slow)
+    values = rows[fast, 3:11].copy().view("<f8").ravel()
+    ts_ms = ((rows[fast, 12:18] & 0x7F).astype(np.int64) << _SHIFTS).sum(axis=1)
+    plain = slow.with_others(Readings(np.array(slots, np.int64)[fast], ts_ms, values))
     return slow.native.joined(plain, slow.exemplars)
 
 
@@ -131,17 +181,6 @@ def _is_lone_sample(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     return fine
 
 
-def _joined(slots: npt.NDArray[np.int64], rows: npt.NDArray[np.uint8], slow: _Slow) -> Readings:
-    values = rows[:, 3:11].copy().view("<f8").ravel()
-    ts_ms = ((rows[:, 12:18] & 0x7F).astype(np.int64) << _SHIFTS).sum(axis=1)
-    if slow.slots:
-        slots = np.concatenate([slots, np.array(slow.slots, np.int64)])
-        ts_ms = np.concatenate([ts_ms, np.array(slow.ts_ms, np.int64)])
-        slow_values = np.frombuffer(b"".join(slow.values), "<f8")  # bytes: NaN bits survive
-        values = np.concatenate([values, slow_values])
-    return Readings(slots, ts_ms, values, None, tuple(slow.refused.values()))
-
-
 class _Slow:
     """The general road: one series at a time, any field order."""
 
@@ -155,6 +194,8 @@ class _Slow:
         self.exemplars: list[int] = []
         self.refused: dict[Rejection, Refused] = {}
         self.native = native_histogram.Unfolded(book, origin.claim, now_s)
+        self.key = b""  # of the series read last, and its slot
+        self.slot = -1
         self._budget = Budget()
         self._book = book
         self._origin = origin
@@ -205,6 +246,16 @@ class _Slow:
         if exemplars:
             self.exemplars += [self.native.slot(key, labels)] * exemplars
 
+    def with_others(self, found: Readings) -> Readings:
+        """What was found, and what the general road read."""
+        slots, ts_ms, values = found.slots, found.ts_ms, found.values
+        if self.slots:
+            slots = np.concatenate([slots, np.array(self.slots, np.int64)])
+            ts_ms = np.concatenate([ts_ms, np.array(self.ts_ms, np.int64)])
+            slow_values = np.frombuffer(b"".join(self.values), "<f8")  # bytes: NaN bits survive
+            values = np.concatenate([values, slow_values])
+        return Readings(slots, ts_ms, values, None, tuple(self.refused.values()))
+
     def _keep(self, slot: int, found: list[tuple[int, bytes]]) -> None:
         for ts_ms, value in found:
             self.slots.append(slot)
@@ -217,6 +268,7 @@ class _Slow:
         if slot is None:
             labels = self._labels(spans)
             slot = self._book.learn(self._origin, key, labels, now_s=self._now_s)
+        self.key, self.slot = key, slot
         return slot
 
     def _key(self, spans: list[tuple[int, int]]) -> bytes:

@@ -7,7 +7,7 @@ from functools import partial as bind
 
 from collector.config import LimitSettings
 from collector.decode import remote_write, remote_write_v2
-from collector.decode.compression import unsnap
+from collector.decode.compression import Unpacker
 from collector.intake import Accepted, Decode, Intake, Readings
 from collector.model import Rejected, Rejection
 from collector.series import Origin, SeriesBook
@@ -27,6 +27,7 @@ class RemoteWriteReceiver:
     def __init__(self, intake: Intake, limits: LimitSettings) -> None:
         self._intake = intake
         self._limits = limits
+        self._unpacker = Unpacker()
 
     async def answer(self, request: Request, claim: Claim) -> Reply:
         """Decode, admit, append; see `Receiver`."""
@@ -42,12 +43,16 @@ class RemoteWriteReceiver:
         return problem(rejected, _written(0, 0, 0))
 
     def _decoder(self, message: str, request: Request, claim: Claim) -> Decode:
-        data = unsnap(request.body, self._limits.decoded_bytes)
+        data = self._unpacker.unsnap(request.body, self._limits.decoded_bytes)
         now_s = request.now_ms / 1000
         if message == _V2:
             origin = Origin("remote_write_v2", claim)
             return bind(
-                remote_write_v2.decode, data, origin=origin, now_s=now_s, limits=self._limits
+                remote_write_v2.decode,
+                data.tobytes(),
+                origin=origin,
+                now_s=now_s,
+                limits=self._limits,
             )
         return bind(
             remote_write.decode,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.decode.compression import Plain
 from collector.decode.remote_write import decode
 from collector.intake import Readings
 from collector.model import Rejected, Rejection
@@ -21,7 +22,9 @@ T = 1_795_000_000_000
 
 def read(data: bytes, known: SeriesBook | None = None, **limits: int) -> Readings:
     most = limits.get("max_series", 1000)
-    return decode(data, book() if known is None else known, ORIGIN, now_s=T / 1000, max_series=most)
+    return decode(
+        Plain.of(data), book() if known is None else known, ORIGIN, now_s=T / 1000, max_series=most
+    )
 
 
 def triples(readings: Readings) -> list[tuple[int, int, bytes]]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from collector.config import LimitSettings
 from collector.decode import remote_write
+from collector.decode.compression import Plain
 from collector.decode.remote_write_v2 import decode
 from collector.intake import Readings
 from collector.model import Rejected, Rejection
@@ -32,7 +33,7 @@ def test_a_series_is_the_same_as_through_version_1():
     entry = symbols.series(LABELS, [(1.5, T), (2.5, T + 1)])
     two = read(symbols.request(entry), known)
     body = write_request(series(LABELS, [(1.5, T)]))
-    remote_write.decode(body, known, Origin("v1"), now_s=0, max_series=10)
+    remote_write.decode(Plain.of(body), known, Origin("v1"), now_s=0, max_series=10)
 
     assert two.values.tolist() == [1.5, 2.5]
     assert two.ts_ms.tolist() == [T, T + 1]

@@ -1,0 +1,81 @@
+"""Known keys of one origin as arrays: raw bytes → slot for the compiled scan.
+
+Only a shadow of the book's own table: whatever is missing here is found there and put here again,
+so it may forget at any time. See `collector.loops.scan` for what the arrays hold.
+"""
+
+from __future__ import annotations
+
+import secrets
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.loops import compiled
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+
+SCAN = "collector.loops.scan"
+PAD = 8
+"""Bytes readable behind the last one of a body or of the arena: both are read in words."""
+
+MOST_BYTES = 1 << 30
+FORGOTTEN = -1
+
+
+def scan() -> ModuleType | None:
+    """The compiled loops, None while there are none."""
+    return compiled(SCAN)
+
+
+class KeyIndex:
+    """Hash table, entries and arena, growing. Not thread safe."""
+
+    def __init__(self) -> None:
+        self.seed = np.uint64(secrets.randbits(64))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.table: Words = np.zeros((1 << 10, 2), np.uint64)
+        self.entries: Ints = np.zeros((1 << 9, 3), np.int64)
+        self.arena: Bytes = np.zeros(1 << 16, np.uint8)
+        self.known = self.used = 0
+
+    def remember(self, room: Bytes, spans: Ints, slots: Ints) -> None:
+        """The bytes room[start:stop] of each span (columns 0 and 1) mean the slot."""
+        loops = scan()
+        assert loops is not None
+        more = int((spans[:, 1] - spans[:, 0]).sum())
+        if self.used + more > MOST_BYTES:
+            return
+        self._reserve(loops, len(slots), more)
+        self.known, self.used = loops.remember(
+            room, spans, slots, self.seed, self.table, self.entries, self.known, self.arena,
+            self.used,
+        )  # fmt: skip
+
+    def forget(self, slots: Ints) -> None:
+        """These slots mean something else from now on."""
+        mine = self.entries[: self.known, 2]
+        mine[np.isin(mine, slots)] = FORGOTTEN
+        if np.count_nonzero(mine == FORGOTTEN) * 2 > self.known:
+            self.clear()
+
+    def _reserve(self, loops: ModuleType, keys: int, size: int) -> None:
+        while self.known + keys > len(self.entries):
+            self.entries = np.concatenate([self.entries, np.zeros_like(self.entries)])
+        rows = len(self.table)
+        while 2 * (self.known + keys) > rows:
+            rows *= 2
+        if rows > len(self.table):
+            table = np.zeros((rows, 2), np.uint64)
+            loops.rehash(self.table, table)
+            self.table = table
+        if self.used + size + PAD > len(self.arena):
+            grown = np.zeros(max(2 * len(self.arena), self.used + size + PAD), np.uint8)
+            grown[: self.used] = self.arena[: self.used]
+            self.arena = grown
