@@ -20,6 +20,7 @@ from analyzer.api import (
     incidents,
     money,
     problems,
+    reports,
     resources,
     status,
     tenants,
@@ -37,7 +38,7 @@ from analyzer.model import EventType
 from analyzer.notify.announce import announce
 from analyzer.notify.attend import attend
 from analyzer.notify.endpoints import sync_endpoints
-from analyzer.notify.event import Links
+from analyzer.notify.event import EventId, Links
 from analyzer.notify.outbox import prune
 from analyzer.notify.rules import forget_rules, sync_rules
 from analyzer.notify.sender import Sender
@@ -151,10 +152,10 @@ class Analyzer:
         self.store.close()
 
 
-def tell_report(tx: Transaction, report: Report, now: datetime, links: Links) -> None:
+def tell_report(tx: Transaction, report: Report, now: datetime, links: Links) -> EventId:
     """A report is ready: what it says in a line, and where it is."""
     change = f", {report.delta} since version {report.version - 1}" if report.delta else ""
-    announce(
+    return announce(
         tx,
         EventType.REPORT_READY,
         subject=report.week,
@@ -163,7 +164,15 @@ def tell_report(tx: Transaction, report: Report, now: datetime, links: Links) ->
         url=f"{links.base}/reports",
         now=now,
         links=links,
-        facts={"week": report.week, "version": str(report.version), "status": report.status},
+        facts={
+            "week": report.week,
+            "version": str(report.version),
+            "status": report.status,
+            "currency": report.currency,
+            "bill": report.total,
+            **dict(report.figures),
+            "sha256": report.sha256,
+        },
     )
 
 
@@ -212,7 +221,8 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(incidents.router(store, clock, analyzer.links, pulse.touched))
     v1.include_router(decisions.router(store, clock, analyzer.links, pulse.touched))
     v1.include_router(alerts.router(store, clock, settings.sending()))
-    v1.include_router(money.router(store, clock, settings.money(), settings.report_directory))
+    v1.include_router(money.router(store, clock, settings.money()))
+    v1.include_router(reports.router(store, clock, settings.money(), settings.report_directory))
     app.include_router(v1)
     app.include_router(status.machine_router(clock, pulse, cycle_s=settings.cycle_s))
     app.add_middleware(BearerAuth, tokens=settings.tokens)

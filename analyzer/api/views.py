@@ -294,6 +294,8 @@ class CostLine(View):
     margin: str | None
     share: float
     change: float | None  # against the week before, as a ratio
+    own: str = "0"  # reserved and not used
+    credit: str = "0"  # credits, negative
     names: int = 1  # tenants in this line: more than one under `__other__`
     thousand_direct: str | None = None  # cost of 1,000 operations, `CostPage.counted`
     thousand_loaded: str | None = None  # the same with idle and shared cost
@@ -301,11 +303,14 @@ class CostLine(View):
 
 
 class CostWhy(View):
-    """Of the change since the week before; the three sum to it as shown."""
+    """Of the change since the week before; the six sum to it as shown."""
 
     price: str
     usage: str
     neighbours: str
+    policy: str = "0"
+    moves: str = "0"
+    restatement: str = "0"
 
 
 class CostPage(View):

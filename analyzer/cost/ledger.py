@@ -47,6 +47,13 @@ def week_before(reader: Reader, week: Week, settings: CostSettings) -> Statement
     return last.statement
 
 
+def first_told(reader: Reader, week: str, settings: CostSettings) -> Statement | None:
+    """The first version of a week, if it is in the same currency: what people were told of it."""
+    row = reader.row("statement_first", week=week)
+    first = from_json(row[0]) if row else None
+    return first if first and first.terms.currency == settings.currency else None
+
+
 def costs_of(last: Statement | None, settings: CostSettings) -> dict[str, int]:
     """What each tenant cost, in quanta of these settings."""
     if last is None:

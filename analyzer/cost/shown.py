@@ -8,7 +8,7 @@ columns direct, idle and shared share out a rounded amount, each at most one uni
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -108,7 +108,7 @@ def _tenant(line: TenantLine, parts: Sequence[Part], unit: int) -> TenantLine:
 
 def _why(why: Why, change: int, unit: int) -> Why:
     """The reasons sum to the change as displayed."""
-    return Why(*whole([part / unit for part in (why.price, why.usage, why.neighbours)], change))
+    return Why(*whole([part / unit for part in astuple(why)], change))
 
 
 def _resource(line: ResourceLine, paid: int, idle: int, unattributed: int) -> ResourceLine:

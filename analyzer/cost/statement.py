@@ -23,7 +23,8 @@ ESTIMATE_BELOW = 0.80
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one tenant pays for one resource. `used` is what its share was measured by: microseconds
-    of the resource, operations or volume (0 in statements that did not keep it).
+    of the resource, operations or volume (0 in statements that did not keep it). `credit` is its
+    share of credits and refunds; `own_idle` the part of `direct` it had reserved and did not use.
     """
 
     resource: str
@@ -31,19 +32,28 @@ class Part:
     idle: int
     shared: int
     used: int = 0
+    credit: int = 0
+    own_idle: int = 0
 
     @property
     def total(self) -> int:
-        return self.direct + self.idle + self.shared
+        return self.direct + self.idle + self.shared + self.credit
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """price + usage + neighbours is the change of the cost since the week before, exactly."""
+    """The six sum to the change of the cost since the week before as it was first told, exactly.
+
+    `moves`: what placements changed; `policy`: other rules for idle cost; `restatement`: what the
+    week before itself became, after it was told.
+    """
 
     price: int
     usage: int
     neighbours: int
+    policy: int = 0
+    moves: int = 0
+    restatement: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,15 @@ class TenantLine:
     @property
     def shared(self) -> int:
         return sum(part.shared for part in self.parts)
+
+    @property
+    def credit(self) -> int:
+        return sum(part.credit for part in self.parts)
+
+    @property
+    def own_idle(self) -> int:
+        """Of `direct`: reserved and not used."""
+        return sum(part.own_idle for part in self.parts)
 
     @property
     def total(self) -> int:
@@ -189,7 +208,7 @@ def sha256(content: str) -> str:
 
 _AMOUNTS = (
     "direct", "idle", "shared", "revenue", "before", "bill", "allocated", "unattributed",
-    "price", "usage", "neighbours",
+    "price", "usage", "neighbours", "policy", "moves", "restatement",
 )  # fmt: skip
 
 

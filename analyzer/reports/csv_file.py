@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import asdict
 
-from analyzer.cost.statement import ResourceLine, Statement, TenantLine
+from analyzer.accounts.account import Account, Item
+from analyzer.accounts.make import paid
+from analyzer.cost.policy_version import policy_version
+from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine
 from analyzer.reports.document import Document
 
 COLUMNS = (
     "record", "week", "version", "status", "zone", "start", "end", "hours", "currency", "decimals",
-    "tenant", "name", "plan", "resource", "kind", "bill", "allocated", "direct", "idle", "shared",
-    "unattributed", "total", "revenue", "margin", "before", "change", "coverage",
+    "tenant", "name", "plan", "resource", "kind", "bill", "allocated", "direct", "own_idle", "idle",
+    "shared", "credit", "unattributed", "total", "revenue", "margin", "before", "change",
+    "coverage",
     "counted", "operations", "per_1000_direct", "per_1000_loaded", "by_price", "by_usage",
-    "by_neighbours",
+    "by_neighbours", "by_policy", "by_moves", "by_restatement", "driver", "unit", "quantity",
+    "share", "unit_price", "requests", "per_1000_requests_direct", "per_1000_requests", "jobs",
+    "per_1000_jobs_direct", "per_1000_jobs", "gb_months", "per_gb_month_direct", "per_gb_month",
+    "forecast", "forecast_low", "forecast_high", "forecast_error", "unusual", "harmed", "policy",
 )  # fmt: skip
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -50,16 +58,26 @@ def _common(document: Document) -> dict[str, str]:
         "hours": str(s.hours),
         "currency": s.terms.currency,
         "decimals": str(s.scale),
+        "policy": policy_version(s.terms),
     }
 
 
 def _rows(document: Document) -> list[dict[str, str]]:
     s = document.statement
+    accounts = {account.tenant: account for account in document.accounts}
     if document.line is not None:
-        return [_tenant(s, document.line, facing=True), *_parts(s, document.line)]
+        mine = accounts.get(document.line.tenant)
+        return [
+            _tenant(s, document.line, mine, facing=True),
+            *_parts(s, document.line, mine, facing=True),
+        ]
     rows = [_totals(s), *(_resource(s, line) for line in s.resources)]
-    rows += [_tenant(s, line, facing=False) for line in s.tenants]
-    return rows + [part for line in s.tenants for part in _parts(s, line)]
+    rows += [_tenant(s, line, accounts.get(line.tenant), facing=False) for line in s.tenants]
+    return rows + [
+        part
+        for line in s.tenants
+        for part in _parts(s, line, accounts.get(line.tenant), facing=False)
+    ]
 
 
 def _totals(s: Statement) -> dict[str, str]:
@@ -86,27 +104,43 @@ def _resource(s: Statement, line: ResourceLine) -> dict[str, str]:
     }
 
 
-def _tenant(s: Statement, line: TenantLine, *, facing: bool) -> dict[str, str]:
+def _tenant(
+    s: Statement, line: TenantLine, account: Account | None, *, facing: bool
+) -> dict[str, str]:
     row = {
         "record": "tenant",
         "tenant": inert(line.tenant),
         "name": inert(line.name),
         "plan": inert(line.plan),
-        "direct": s.money(line.direct),
-        "idle": s.money(line.idle),
-        "shared": s.money(line.shared),
-        "total": s.money(line.total),
+        **_paid(s, line),
         "before": "" if line.before is None else s.money(line.before),
         "change": _ratio(line.change),
     }
     row |= _units(s, line)
     if line.why is not None:
-        row["by_price"] = s.money(line.why.price)
-        row["by_usage"] = s.money(line.why.usage)
-        row["by_neighbours"] = s.money(line.why.neighbours)
+        row |= {f"by_{cause}": s.money(amount) for cause, amount in asdict(line.why).items()}
+    if account is not None:
+        row |= _told(account)
     if not facing:
         row["revenue"] = "" if line.revenue is None else s.money(line.revenue)
         row["margin"] = "" if line.margin is None else s.money(line.margin)
+    return row
+
+
+def _told(account: Account) -> dict[str, str]:
+    """Unit economics, forecast, what is unusual, what incidents cost."""
+    row = {"harmed": account.harmed.exact}
+    names = {"requests": "per_1000_requests", "jobs": "per_1000_jobs", "storage": "per_gb_month"}
+    for unit in account.units:
+        name = names[unit.what]
+        row["gb_months" if unit.what == "storage" else unit.what] = unit.quantity
+        row[f"{name}_direct"], row[name] = unit.direct or "", unit.loaded or ""
+    if account.anomaly is not None:
+        row["unusual"] = account.anomaly.state
+    if account.forecast is not None:
+        told = account.forecast
+        row |= {"forecast": told.amount, "forecast_low": told.low, "forecast_high": told.high}
+        row["forecast_error"] = _ratio(told.error)
     return row
 
 
@@ -121,19 +155,38 @@ def _units(s: Statement, line: TenantLine) -> dict[str, str]:
     }
 
 
-def _parts(s: Statement, line: TenantLine) -> list[dict[str, str]]:
+def _parts(
+    s: Statement, line: TenantLine, account: Account | None, *, facing: bool
+) -> list[dict[str, str]]:
+    items = {item.resource: item for item in account.items} if account else {}
     return [
         {
             "record": "part",
             "tenant": inert(line.tenant),
             "resource": inert(part.resource),
-            "direct": s.money(part.direct),
-            "idle": s.money(part.idle),
-            "shared": s.money(part.shared),
-            "total": s.money(part.total),
+            **_paid(s, part),
+            **_driven(items.get(part.resource), facing=facing),
         }
         for part in line.parts
     ]
+
+
+def _driven(item: Item | None, *, facing: bool) -> dict[str, str]:
+    """A tenant is not told its share: with the quantity it tells what all others use."""
+    if item is None:
+        return {}
+    row = {
+        "driver": item.driver,
+        "unit": item.unit,
+        "quantity": item.quantity,
+        "unit_price": item.unit_price or "",
+    }
+    return row if facing else row | {"share": item.share or ""}
+
+
+def _paid(s: Statement, of: Part | TenantLine) -> dict[str, str]:
+    names = ("direct", "own_idle", "idle", "shared", "credit", "total")
+    return dict(zip(names, map(s.money, paid(of)), strict=True))
 
 
 def _ratio(value: float | None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from analyzer.accounts.account import Account
 from analyzer.cost.ledger import Stored
 from analyzer.cost.statement import Statement, TenantLine
+from analyzer.density import Density
 from collector.model import Rejected, Rejection, TenantId
 
 FORMATS = {
@@ -29,7 +32,8 @@ def ending(format_: str) -> str:
 class Document:
     """`tenant` set: the variant a tenant may see, without neighbours, totals, revenue and margin.
 
-    `delta` is what the bill changed by since the version before; None for the first.
+    `delta` is what the bill changed by since the version before; None for the first. `accounts` are
+    those of the statement's tenants, in its order; `rooms` how full the resources are (for `sre`).
     """
 
     statement: Statement
@@ -37,6 +41,14 @@ class Document:
     sha256: str
     delta: str | None = None
     tenant: TenantId | None = None
+    view: str = "finance"
+    accounts: tuple[Account, ...] = ()
+    rooms: tuple[Density, ...] = ()
+
+    @property
+    def account(self) -> Account | None:
+        """Of the one tenant."""
+        return next((one for one in self.accounts if one.tenant == self.tenant), None)
 
     @property
     def line(self) -> TenantLine | None:
@@ -59,15 +71,39 @@ class Document:
         return " · ".join(parts)
 
 
-def document_of(known: Stored, tenant: TenantId | None = None) -> Document:
-    """A stored statement for its readers, or for one tenant (Rejected when it has no line)."""
-    whole = Document(known.statement, known.version, known.sha256, known.delta)
-    return whole if tenant is None else for_tenant(whole, tenant)
+VIEWS = ("exec", "account", "sre", "finance")
+"""For whom: the board, one tenant's account manager, the platform's engineers, finance."""
+
+
+def document_of(known: Stored, accounts: Sequence[Account] = ()) -> Document:
+    """A stored statement for its readers."""
+    return Document(
+        known.statement, known.version, known.sha256, known.delta, accounts=tuple(accounts)
+    )
+
+
+def for_view(document: Document, view: str, tenant: TenantId | None = None) -> Document:
+    """The document as one reader wants it. Raises Rejected(INVALID_FIELD) on an unknown view, and
+    on the view of an account without a tenant.
+    """
+    if view and view not in VIEWS:
+        raise Rejected(
+            Rejection.INVALID_FIELD,
+            f"view: {view[:20]!r} is unknown, use one of {', '.join(VIEWS)}",
+            field="view",
+        )
+    if tenant is not None:
+        return for_tenant(document, tenant)
+    if view == "account":
+        raise Rejected(
+            Rejection.INVALID_FIELD, "tenant: the account view is of one, name it", field="tenant"
+        )
+    return replace(document, view=view or document.view)
 
 
 def for_tenant(document: Document, tenant: TenantId) -> Document:
     """The tenant-facing variant. Raises Rejected(NOT_FOUND) when the week does not know it."""
-    own = replace(document, tenant=tenant)
+    own = replace(document, tenant=tenant, view="account")
     if own.line is None:
         raise Rejected(
             Rejection.NOT_FOUND,

@@ -34,7 +34,8 @@ COLUMNS = (
     "ResourceType", "ServiceCategory", "ServiceName", "ServiceProviderName", "ServiceSubcategory",
     "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "SubAccountId", "SubAccountName",
     "SubAccountType", "Tags",
-    "x_DirectCost", "x_IdleCost", "x_SharedCost", "x_SplitOriginCost", "x_SplitOriginId",
+    "x_CreditCost", "x_DirectCost", "x_IdleCost", "x_OwnIdleCost", "x_SharedCost",
+    "x_SplitOriginCost", "x_SplitOriginId",
     "x_Status", "x_Version", "x_Week",
 )  # fmt: skip
 
@@ -65,10 +66,12 @@ class Share:
     tenant: str = ""
     plan: str = ""
     ratio: str = ""
+    own: int = 0
+    credit: int = 0
 
     @property
     def total(self) -> int:
-        return self.direct + self.idle + self.shared
+        return self.direct + self.own + self.idle + self.shared + self.credit
 
 
 def render_focus(document: Document) -> bytes:
@@ -124,8 +127,9 @@ def _shares(s: Statement) -> dict[str, list[Share]]:
         for part in line.parts:
             found.setdefault(part.resource, []).append(
                 Share(
-                    f"tenant/{line.tenant}", line.name or line.tenant, part.direct, part.idle,
-                    part.shared, line.tenant, line.plan,
+                    f"tenant/{line.tenant}", line.name or line.tenant, part.direct - part.own_idle,
+                    part.idle, part.shared, line.tenant, line.plan, own=part.own_idle,
+                    credit=part.credit,
                 )
             )  # fmt: skip
     for kept in s.resources:
@@ -205,8 +209,10 @@ def _row(document: Document, line: ResourceLine, share: Share) -> Row:
         "AllocatedResourceId": share.holder,
         "AllocatedResourceName": name,
         "ChargeDescription": f"{s.week} {line.resource}: {share.holder}",
+        "x_CreditCost": s.money(share.credit),
         "x_DirectCost": s.money(share.direct),
         "x_IdleCost": s.money(share.idle),
+        "x_OwnIdleCost": s.money(share.own),
         "x_SharedCost": s.money(share.shared),
     }
     row |= dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), cost)

@@ -10,17 +10,23 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
+from analyzer.accounts.account import Account
+from analyzer.accounts.known import HARM_WEIGHT, enter, read_known, stored_accounts
+from analyzer.accounts.make import make_accounts
 from analyzer.cost.change import explained
 from analyzer.cost.engine import make_statement
-from analyzer.cost.ledger import Stored, cost_before, costs_of, stored, week_before
+from analyzer.cost.ledger import Stored, cost_before, costs_of, first_told, stored, week_before
+from analyzer.cost.policy_version import policy_version, under
 from analyzer.cost.settings import CostSettings
-from analyzer.cost.shown import shown_amount
+from analyzer.cost.shown import shown, shown_amount
 from analyzer.cost.statement import Statement, money, sha256, to_json
 from analyzer.cost.usage import aware, naive
 from analyzer.cost.weeks import Week, parse_week, week_of
-from analyzer.reports.document import Document, document_of, for_tenant
+from analyzer.density import densities
+from analyzer.reports.document import Document, document_of, for_view
 from analyzer.reports.files import Written, write_report
 from analyzer.store import Reader, Store, Transaction
 from collector.model import Rejected, Rejection, TenantId
@@ -38,7 +44,8 @@ _CHECK_EVERY = timedelta(hours=1)
 class Report:
     """One version of a week's report. `delta` is the change of the bill since the version before.
 
-    `changed` names tenants whose cost changed since then.
+    `changed` names tenants whose cost changed since then; `figures` are the amounts as shown, by
+    name; `sha256` is the hash of the stored statement.
     """
 
     week: str
@@ -50,6 +57,8 @@ class Report:
     delta: str | None
     files: tuple[Written, ...]
     changed: tuple[TenantId, ...] = ()
+    figures: tuple[tuple[str, str], ...] = ()
+    sha256: str = ""
 
 
 Tell = Callable[[Transaction, Report], object]
@@ -174,20 +183,17 @@ def _close(
         last = stored(reader, week.id)
         trace = _trace(reader, week)[1]
         earlier = week_before(reader, week, settings)
-        statement = make_statement(
-            reader,
-            week,
-            settings,
-            until=week.end,
-            status=_status(week, settings, now),
-            before=costs_of(earlier, settings),
-        )
-    statement = explained(statement, earlier)
+        told = costs_of(first_told(reader, week.previous().id, settings) or earlier, settings)
+        statement = _made(reader, week, settings, _status(week, settings, now), told, earlier)
     content = to_json(statement)
     digest = sha256(content)
     if last is not None and last.sha256 == digest:
         return None
-    document = Document(statement, last.version + 1 if last else 1, digest, _delta(last, statement))
+    version = last.version + 1 if last else 1
+    accounts = accounts_of(store, statement, version, week.end, HARM_WEIGHT)
+    document = Document(
+        statement, version, digest, _delta(last, statement), accounts=tuple(accounts)
+    )
     files = write_report(document, formats, directory)
     report = Report(
         week=week.id,
@@ -199,12 +205,43 @@ def _close(
         delta=document.delta,
         files=tuple(files),
         changed=_changed(last, statement),
+        figures=_figures(statement),
+        sha256=digest,
     )
     with store.transaction() as tx:
         _enter(tx, document, content, trace, now, files)
         if tell is not None:
             tell(tx, report)
     return report
+
+
+def _made(
+    reader: Reader,
+    week: Week,
+    settings: CostSettings,
+    status: str,
+    told: Mapping[str, int],
+    earlier: Statement | None,
+) -> Statement:
+    """The statement with its reasons; made twice where last week had other rules for idle cost."""
+
+    def make(terms: CostSettings) -> Statement:
+        return make_statement(reader, week, terms, until=week.end, status=status, before=told)
+
+    statement = make(settings)
+    if earlier is None or policy_version(earlier.terms) == policy_version(settings):
+        return explained(statement, earlier)
+    old = under(settings, earlier.terms)
+    return explained(statement, earlier, under_old_policy=make(old) if old != settings else None)
+
+
+def accounts_of(
+    store: Store, statement: Statement, version: int, until: datetime, weight: Fraction
+) -> list[Account]:
+    """One account a tenant of a statement that was just made."""
+    with store.reader() as reader:
+        known = read_known(reader, statement, until, weight)
+    return make_accounts(statement, version, known, policy=policy_version(statement.terms))
 
 
 def _enter(
@@ -230,6 +267,7 @@ def _enter(
         trace=trace,
         content=content,
     )
+    enter(tx, document.accounts)
     for file in files:
         tx.execute(
             "report_file_add",
@@ -240,6 +278,16 @@ def _enter(
             path=str(file.path),
             sha256=file.sha256,
         )
+
+
+def _figures(statement: Statement) -> tuple[tuple[str, str], ...]:
+    s = shown(statement)
+    return (
+        ("allocated", s.money(s.allocated)),
+        ("idle", s.money(s.idle)),
+        ("unattributed", s.money(s.unattributed)),
+        ("tenants", str(len(s.tenants))),
+    )
 
 
 def _delta(last: Stored | None, statement: Statement) -> str | None:
@@ -266,6 +314,7 @@ def build_report(
     *,
     settings: CostSettings,
     now: datetime,
+    view: str = "",
 ) -> list[Path]:
     """Files of one week for the command line: the stored version, or an estimate made now.
 
@@ -273,9 +322,16 @@ def build_report(
     """
     with store.reader() as reader:
         found = stored(reader, week)
-        document = document_of(found) if found else _estimate(reader, week, settings, now)
-    if tenant is not None:
-        document = for_tenant(document, tenant)
+        document = (
+            document_of(found, stored_accounts(reader, week, found.version))
+            if found
+            else _estimate(reader, week, settings, now)
+        )
+    if not found:
+        accounts = accounts_of(store, document.statement, 0, now, HARM_WEIGHT)
+        document = replace(document, accounts=tuple(accounts))
+    document = replace(document, rooms=tuple(densities(store, now=now)))
+    document = for_view(document, view, tenant)
     return [file.path for file in write_report(document, formats, directory)]
 
 

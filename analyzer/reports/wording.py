@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import astuple
 
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement, TenantLine
 
 _MOVERS = 10
 _TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+CAUSES = ("prices", "own use", "neighbours", "policy", "moves", "restatement")
+"""What people call the parts of `Why`, in its order."""
+
 _COUNTED = {
     "request": "requests",
     "queue": "jobs",
@@ -34,10 +38,10 @@ def why_words(s: Statement, line: TenantLine) -> str:
     why = line.why
     if why is None or line.before is None or line.total == line.before:
         return ""
-    named = [("prices", why.price), ("own use", why.usage), ("neighbours", why.neighbours)]
+    named = list(zip(CAUSES, astuple(why), strict=True))
     said = sorted((part for part in named if part[1]), key=lambda part: -abs(part[1]))
-    reasons = ", ".join(f"{name} {_signed(s, amount)}" for name, amount in said)
-    return f"{_signed(s, line.total - line.before)}: {reasons}"
+    reasons = ", ".join(f"{name} {signed(s, amount)}" for name, amount in said)
+    return f"{signed(s, line.total - line.before)}: {reasons}"
 
 
 def movers(exact: Statement) -> list[tuple[str, str]]:
@@ -65,5 +69,5 @@ def unit_costs(exact: Statement, line: TenantLine) -> tuple[str, str] | None:
     return None if direct is None or loaded is None else (direct, loaded)
 
 
-def _signed(s: Statement, amount: int) -> str:
+def signed(s: Statement, amount: int) -> str:
     return f"{'+' if amount > 0 else ''}{s.money(amount)}"

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import xlsxwriter
 
+from analyzer.accounts.account import Account
+from analyzer.accounts.make import paid
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement, TenantLine
 from analyzer.reports.document import Document
-from analyzer.reports.wording import change_words, unit_costs
+from analyzer.reports.views import page_of
+from analyzer.reports.wording import CAUSES, change_words, unit_costs
 
 Cell = str | Decimal | None
+
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 _INERT = {
     "in_memory": True,
@@ -36,22 +43,45 @@ def render_xlsx(document: Document) -> bytes:
     return out.getvalue()
 
 
+def _pages(document: Document) -> list[tuple[str, Sequence[str], list[list[Cell]]]]:
+    """Tables of a view as sheets; only columns of numbers hold numbers, whatever names say."""
+    return [
+        (
+            table.id,
+            table.head,
+            [
+                [_number(cell) if i >= table.texts else cell for i, cell in enumerate(row)]
+                for row in table.rows
+            ],
+        )
+        for table in page_of(document).tables()
+    ]
+
+
+def _number(cell: str) -> Cell:
+    return Decimal(cell) if _DECIMAL.fullmatch(cell) else cell
+
+
 def _sheets(document: Document) -> list[tuple[str, Sequence[str], list[list[Cell]]]]:
+    if document.view in ("exec", "sre"):
+        return _pages(document)
     s = shown(document.statement)
     own = [line for line in s.tenants if line.tenant == document.tenant]
-    parts = ("tenant", "resource", "direct", "idle", "shared", "total")
+    parts = ("tenant", "resource", "direct", "own idle", "pool idle", "shared", "credit", "total")
     if document.tenant is not None:
-        return [("cost", parts, _parts(s, own))]
+        return [("cost", parts, _parts(s, own)), *_pages(document)]
     spent = ("resource", "kind", "allocated", "idle", "unattributed", "bill")
     earned = (
         "tenant", "name", "plan", *parts[2:], "revenue", "margin", "change", "operations",
-        "per 1,000 direct", "per 1,000 loaded", "prices", "own use", "neighbours",
+        "per 1,000 direct", "per 1,000 loaded", *CAUSES, "forecast", "forecast low",
+        "forecast high", "unusual", "harmed",
     )  # fmt: skip
     return [
         ("proof", spent[2:], [_proof(s)]),
         ("resources", spent, _resources(s)),
-        ("tenants", earned, _tenants(s, document.statement)),
+        ("tenants", earned, _tenants(s, document)),
         ("parts", parts, _parts(s, s.tenants)),
+        *(page for page in _pages(document) if page[0] in ("causes", "unit-costs", "incidents")),
     ]
 
 
@@ -70,13 +100,16 @@ def _resources(s: Statement) -> list[list[Cell]]:
     ]
 
 
-def _tenants(s: Statement, exact: Statement) -> list[list[Cell]]:
+def _tenants(s: Statement, document: Document) -> list[list[Cell]]:
+    exact = document.statement
+    accounts = {account.tenant: account for account in document.accounts}
     return [
         [
             *(t.tenant, t.name, t.plan),
-            *_amounts(s, t.direct, t.idle, t.shared, t.total, t.revenue, t.margin),
+            *_amounts(s, *paid(t), t.revenue, t.margin),
             change_words(before),
             *_facts(s, t, exact, before),
+            *_told(accounts.get(t.tenant)),
         ]
         for t, before in zip(s.tenants, exact.tenants, strict=True)
     ]
@@ -85,17 +118,24 @@ def _tenants(s: Statement, exact: Statement) -> list[list[Cell]]:
 def _facts(s: Statement, line: TenantLine, exact: Statement, known: TenantLine) -> list[Cell]:
     costs = unit_costs(exact, known)
     units: list[Cell] = [Decimal(cost) for cost in costs] if costs else [None, None]
-    why = line.why
-    reasons = _amounts(s, *((why.price, why.usage, why.neighbours) if why else (None,) * 3))
-    return [Decimal(known.operations), *units, *reasons]
+    why = (None,) * len(CAUSES) if line.why is None else astuple(line.why)
+    return [Decimal(known.operations), *units, *_amounts(s, *why)]
+
+
+def _told(account: Account | None) -> list[Cell]:
+    """What comes, what is unusual, what incidents cost."""
+    if account is None:
+        return [None] * 5
+    told = account.forecast
+    foretold = (
+        [Decimal(text) for text in (told.amount, told.low, told.high)] if told else [None] * 3
+    )
+    odd = account.anomaly.state if account.anomaly else None
+    return [*foretold, odd, Decimal(account.harmed.shown)]
 
 
 def _parts(s: Statement, lines: Sequence[TenantLine]) -> list[list[Cell]]:
-    return [
-        [t.tenant, p.resource, *_amounts(s, p.direct, p.idle, p.shared, p.total)]
-        for t in lines
-        for p in t.parts
-    ]
+    return [[t.tenant, p.resource, *_amounts(s, *paid(p))] for t in lines for p in t.parts]
 
 
 def _write(
@@ -103,7 +143,7 @@ def _write(
 ) -> None:
     sheet = book.add_worksheet(name)
     bold = book.add_format({"bold": True})
-    formats = {n: book.add_format({"num_format": f"0.{'0' * n}" if n else "0"}) for n in range(9)}
+    formats = {n: book.add_format({"num_format": f"0.{'0' * n}" if n else "0"}) for n in range(16)}
     sheet.write_string(0, 0, document.headline(), bold)
     for column, word in enumerate(head):
         sheet.write_string(2, column, word, bold)

@@ -31,10 +31,12 @@ COLUMNS = [
     GridColumn(
         "direct", "Used directly", 110, show="pwMoney", number=True, wide_only=True, money=True
     ),
-    GridColumn("idle", "Idle share", 100, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn("own", "Own idle", 90, show="pwMoney", number=True, wide_only=True, money=True),
+    GridColumn("idle", "Pool idle", 90, show="pwMoney", number=True, wide_only=True, money=True),
     GridColumn(
         "shared", "Common share", 115, show="pwMoney", number=True, wide_only=True, money=True
     ),
+    GridColumn("credit", "Credit", 85, show="pwMoney", number=True, wide_only=True, money=True),
     GridColumn("total", "Total", 95, show="pwMoney", number=True, money=True),
     GridColumn("share", "Of the bill", 100, show="pwPercent", number=True, wide_only=True),
     GridColumn("revenue", "Earns", 90, show="pwMoney", number=True, wide_only=True, money=True),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from analyzer.api import views
+from analyzer.api import reports, views
 from analyzer.api.money import cost_page, router
 from analyzer.api.problems import install
 from analyzer.cost.book import CostBook, book, costs_so_far
@@ -59,7 +59,8 @@ def client(store: Store) -> Client:
         return NOW
 
     app = FastAPI()
-    app.include_router(router(store, clock, TERMS, Path("reports")))
+    app.include_router(router(store, clock, TERMS))
+    app.include_router(reports.router(store, clock, TERMS, Path("reports")))
     install(app)
     return Client(app)
 

@@ -100,7 +100,7 @@ def test_late_data_restates_the_week_and_says_whom_it_changed(store, tmp_path):
     (report,) = close_weeks(store, now=later, settings=TERMS, directory=tmp_path)
     assert (report.version, report.delta, report.changed) == (2, "0.0000", ("acme", "globex"))
     assert first.read_bytes() == kept
-    assert "Replaces version 1" in (tmp_path / "2026-W47/v2/2026-W47.html").read_text()
+    assert "Supersedes version 1" in (tmp_path / "2026-W47/v2/2026-W47.html").read_text()
     assert close(store, tmp_path, later + timedelta(hours=2)) == []
 
 

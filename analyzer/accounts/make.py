@@ -1,0 +1,310 @@
+"""From a statement to one account a tenant. Pure: what the store knows comes in as `Known`."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+
+from analyzer.accounts.account import (
+    Account,
+    Amount,
+    Anomaly,
+    Columns,
+    Effects,
+    Forecast,
+    Harm,
+    Item,
+    UnitCost,
+)
+from analyzer.accounts.anomaly import Course, anomalies
+from analyzer.accounts.forecast import forecast
+from analyzer.accounts.harm import Loss
+from analyzer.accounts.known import Known, Past
+from analyzer.cost.rounding import nearest
+from analyzer.cost.shown import shown
+from analyzer.cost.statement import Part, Statement, TenantLine, Why, money
+from analyzer.cost.usage import Use
+from analyzer.cost.weeks import parse_week
+from collector.model import Family
+
+_LEAST_UNITS = 5
+_LEAST_OF_BILL = Fraction(1, 1000)
+_TREND_WEEKS = 8
+_TOLD_WEEKS = 4
+_LEAST_PEERS = 5
+_GIGABYTE = 10**9
+_MONTH_HOURS = Fraction(146_097, 400) * 24 / 12
+_STORAGE = "storage:"
+"""Resources whose rows say, once an hour, how many bytes a tenant holds (`volume`)."""
+
+_UNITS = {
+    "demand": ("DB time or reservation", "s"),
+    "busy": ("busy time", "s"),
+    "count": ("operations", "operations"),
+    "volume": ("volume", "units"),
+    "present": ("time present", ""),
+}
+
+
+def make_accounts(
+    statement: Statement, version: int, known: Known, *, policy: str
+) -> list[Account]:
+    """One account for each line of the statement, in its order."""
+    s = shown(statement)
+    drivers = _drivers(statement, known.use)
+    whole = {name: _measured(known.use, name, driver) for name, driver in drivers.items()}
+    odd = _anomalies(statement, known)
+    suffered: dict[str, list[Loss]] = defaultdict(list)
+    caused: dict[str, Fraction] = defaultdict(Fraction)
+    for loss in known.losses:
+        suffered[loss.tenant].append(loss)
+        for tenant, part in loss.blame:
+            caused[tenant] += Fraction(part) * loss.cost
+    both = zip(statement.tenants, s.tenants, strict=True)
+    rank = _percentiles(statement)
+    return [
+        _account(
+            (statement, s),
+            (exact, seen),
+            version,
+            policy,
+            known,
+            _items((statement, s), (exact, seen), drivers, whole),
+            odd.get(exact.tenant),
+            suffered[exact.tenant],
+            round(caused[exact.tenant]),
+            rank.get(exact.tenant),
+        )
+        for exact, seen in both
+    ]
+
+
+def _account(
+    weeks: tuple[Statement, Statement],
+    lines: tuple[TenantLine, TenantLine],
+    version: int,
+    policy: str,
+    known: Known,
+    items: tuple[Item, ...],
+    odd: Anomaly | None,
+    losses: Sequence[Loss],
+    caused: int,
+    percentile: float | None,
+) -> Account:
+    s, (line, seen) = weeks[0], lines
+    past = known.past.get(line.tenant, ())
+    total = _both(weeks, line.total, seen.total)
+    return Account(
+        week=s.week,
+        version=version,
+        start=s.start,
+        end=s.end,
+        zone=s.terms.zone,
+        hours=s.hours,
+        measured_hours=s.measured_hours,
+        status=s.status,
+        coverage=None if s.coverage is None else round(s.coverage, 6),
+        currency=s.terms.currency,
+        decimals=s.terms.precision,
+        policy=policy,
+        tenant=line.tenant,
+        name=line.name,
+        plan=line.plan,
+        columns=_columns(weeks, line, seen),
+        items=items,
+        revenue=_optional(weeks, line.revenue, seen.revenue),
+        margin=_optional(weeks, line.margin, seen.margin),
+        margin_ratio=None
+        if line.margin is None or not line.revenue
+        else round(line.margin / line.revenue, 6),
+        before=_optional(weeks, line.before, seen.before),
+        change=None
+        if line.before is None or seen.before is None
+        else _both(weeks, line.total - line.before, seen.total - seen.before),
+        why=None if line.why is None or seen.why is None else _why(weeks, line.why, seen.why),
+        units=tuple(_units(s, line, known)),
+        anomaly=odd,
+        forecast=_forecast(s, line, past),
+        harms=tuple(_harm(weeks, loss) for loss in losses),
+        harmed=_rounded(weeks, sum(loss.cost for loss in losses)),
+        caused=_rounded(weeks, caused),
+        percentile=percentile,
+        weeks=(*((p.week, p.shown) for p in past[1 - _TREND_WEEKS :]), (s.week, total.shown)),
+    )
+
+
+def _percentiles(s: Statement) -> dict[str, float]:
+    """Where each tenant stands among those of its plan; small groups would tell of each other."""
+    plans: dict[str, list[TenantLine]] = defaultdict(list)
+    for line in s.tenants:
+        plans[line.plan].append(line)
+    found = {}
+    for lines in plans.values():
+        if len(lines) >= _LEAST_PEERS:
+            totals = sorted(line.total for line in lines)
+            for line in lines:
+                found[line.tenant] = round(bisect_left(totals, line.total) / (len(totals) - 1), 4)
+    return found
+
+
+def _both(weeks: tuple[Statement, Statement], exact: int, seen: int) -> Amount:
+    return Amount(weeks[0].money(exact), weeks[1].money(seen))
+
+
+def _rounded(weeks: tuple[Statement, Statement], exact: int) -> Amount:
+    """An amount outside the table."""
+    s, seen = weeks
+    return _both(weeks, exact, nearest(exact, 10 ** (s.scale - seen.scale)))
+
+
+def _optional(
+    weeks: tuple[Statement, Statement], exact: int | None, seen: int | None
+) -> Amount | None:
+    return None if exact is None or seen is None else _both(weeks, exact, seen)
+
+
+def paid(of: Part | TenantLine) -> tuple[int, int, int, int, int, int]:
+    """direct, own idle, pool idle, shared, credit, total: the columns of every table."""
+    return (of.direct - of.own_idle, of.own_idle, of.idle, of.shared, of.credit, of.total)
+
+
+def _columns(
+    weeks: tuple[Statement, Statement], exact: Part | TenantLine, seen: Part | TenantLine
+) -> Columns:
+    return Columns(*(_both(weeks, *two) for two in zip(paid(exact), paid(seen), strict=True)))
+
+
+def _why(weeks: tuple[Statement, Statement], exact: Why, seen: Why) -> Effects:
+    return Effects(*(_both(weeks, *two) for two in zip(astuple(exact), astuple(seen), strict=True)))
+
+
+def _drivers(s: Statement, use: Use) -> dict[str, str]:
+    """What each resource was measured by; only where all its prices agree."""
+    found: dict[str, set[str]] = defaultdict(set)
+    kinds = {line.resource: line.kind for line in s.resources}
+    for price in s.terms.prices:
+        mine = use.of(price.resource)
+        if price.kind == "fixed":
+            driver = price.driver or "present"
+        elif price.kind == "capacity":
+            driver = "demand" if mine["demand"].sum() or not mine["count"].sum() else "count"
+        else:
+            cache = kinds.get(price.resource) == "cache"
+            driver = price.driver or ("volume" if cache else "busy")
+            driver = driver if mine[driver].sum() else "count"
+        found[price.resource].add(driver)
+    return {name: drivers.pop() for name, drivers in found.items() if len(drivers) == 1}
+
+
+def _measured(use: Use, resource: str, driver: str) -> Mapping[str, int]:
+    """Tenant to quantity; seconds present have no quantity here."""
+    frame = use.of(resource)
+    if driver not in frame.columns:
+        return {}
+    return {tenant: int(amount) for tenant, amount in frame.select("tenant", driver).iter_rows()}
+
+
+def _items(
+    weeks: tuple[Statement, Statement],
+    lines: tuple[TenantLine, TenantLine],
+    drivers: Mapping[str, str],
+    whole: Mapping[str, Mapping[str, int]],
+) -> tuple[Item, ...]:
+    kinds = {line.resource: line.kind for line in weeks[0].resources}
+    found = []
+    for exact, seen in zip(lines[0].parts, lines[1].parts, strict=True):
+        driver = drivers.get(exact.resource, "")
+        words, unit = _UNITS.get(driver, ("", ""))
+        amounts = whole.get(exact.resource, {})
+        mine, everyone = amounts.get(lines[0].tenant, 0), sum(amounts.values())
+        micro = 10**6 if unit == "s" else 1
+        quantity = Decimal(mine) / micro
+        found.append(
+            Item(
+                resource=exact.resource,
+                kind=kinds.get(exact.resource, ""),
+                driver=words,
+                unit=unit,
+                quantity=f"{quantity:f}",
+                share=f"{Decimal(mine) / everyone:.6f}" if everyone else None,
+                unit_price=_unit_price(weeks[0], exact.direct, quantity) if mine else None,
+                columns=_columns(weeks, exact, seen),
+            )
+        )
+    return tuple(found)
+
+
+def _unit_price(s: Statement, direct: int, quantity: Decimal) -> str:
+    price = Decimal(direct).scaleb(-s.scale) / quantity
+    return f"{price.quantize(Decimal(1).scaleb(-10), ROUND_HALF_EVEN):f}"
+
+
+def _units(s: Statement, line: TenantLine, known: Known) -> Iterator[UnitCost]:
+    """Per 1,000 requests, per 1,000 jobs, per gigabyte held for a month."""
+    for what, family in (("requests", Family.REQUEST), ("jobs", Family.QUEUE)):
+        count = known.operations.get(family.value, {}).get(line.tenant, 0)
+        yield UnitCost(
+            what,
+            f"1,000 {what}",
+            str(count),
+            s.per_thousand(line.direct, count),
+            s.per_thousand(line.total, count),
+        )
+    yield _storage(s, line, known)
+
+
+def _storage(s: Statement, line: TenantLine, known: Known) -> UnitCost:
+    parts = [part for part in line.parts if part.resource.startswith(_STORAGE)]
+    held = sum(_measured(known.use, part.resource, "volume").get(line.tenant, 0) for part in parts)
+    months = Fraction(held, _GIGABYTE) / _MONTH_HOURS
+    decimals = s.terms.precision + 2
+
+    def per(quanta: int) -> str | None:
+        if not held:
+            return None
+        exact = Fraction(quanta) * Fraction(10) ** (decimals - s.scale) / months
+        return money(round(exact), decimals)
+
+    direct, loaded = sum(p.direct for p in parts), sum(p.total for p in parts)
+    return UnitCost("storage", "GB-month", f"{float(months):.6f}", per(direct), per(loaded))
+
+
+def _anomalies(s: Statement, known: Known) -> dict[str, Anomaly]:
+    unit = 10.0**-s.scale
+    courses = {
+        line.tenant: Course([p.cost for p in known.past.get(line.tenant, ())], line.total * unit)
+        for line in s.tenants
+    }
+    if not known.past or s.status == "estimate":
+        return {}
+    least = max(_LEAST_UNITS, float(s.bill * _LEAST_OF_BILL) * unit)
+    return anomalies(courses, least_change=least)
+
+
+def _forecast(s: Statement, line: TenantLine, past: Sequence[Past]) -> Forecast | None:
+    """Of the week after; a week that runs is not in it."""
+    if s.status == "estimate":
+        return None
+    costs = [*(p.cost for p in past), float(Decimal(line.total).scaleb(-s.scale))]
+    weeks = [*(p.week for p in past), s.week]
+    told = [
+        (p.foretold, costs[at + 1])
+        for at, p in enumerate(past)
+        if p.foretold is not None and parse_week(p.week, "UTC").next().id == weeks[at + 1]
+    ]
+    return forecast(costs, told[-_TOLD_WEEKS:], decimals=s.terms.precision)
+
+
+def _harm(weeks: tuple[Statement, Statement], loss: Loss) -> Harm:
+    return Harm(
+        loss.incident,
+        loss.resource,
+        loss.started_at,
+        loss.minutes,
+        loss.lost,
+        _rounded(weeks, loss.cost),
+    )

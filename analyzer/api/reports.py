@@ -1,0 +1,130 @@
+"""Routes about reports: which weeks are closed, their files, one tenant's account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+
+from analyzer.accounts.account import Account
+from analyzer.accounts.known import HARM_WEIGHT, stored_account, stored_accounts
+from analyzer.api import views
+from analyzer.api.money import unknown
+from analyzer.cost.book import CostBook, book
+from analyzer.cost.settings import CostSettings
+from analyzer.cost.shown import shown_amount
+from analyzer.cost.statement import sha256, to_json
+from analyzer.cost.usage import aware
+from analyzer.cost.weeks import Week, parse_week
+from analyzer.density import held_densities
+from analyzer.reports.document import FORMATS, Document, document_of, ending, for_view
+from analyzer.reports.files import render
+from analyzer.reports.ledger import accounts_of
+from analyzer.store import Store
+from collector.model import Rejected, Rejection, TenantId
+
+_ESTIMATED = timedelta(days=14)
+"""How long ago a week without statement may have ended to be estimated all the same."""
+
+
+def router(
+    store: Store,
+    clock: Callable[[], datetime],
+    settings: CostSettings,
+    directory: Path,
+) -> APIRouter:
+    """`/reports`, the files of a week, and its accounts. `directory` holds the files."""
+    routes = APIRouter()
+    held, rooms = book(store, settings), held_densities(store)
+
+    @routes.get("/reports")
+    def reports() -> list[views.ReportView]:
+        with store.reader() as reader:
+            return [_report(row, directory) for row in reader.records("report_list")]
+
+    @routes.get("/reports/{week}", response_class=Response)
+    def report(
+        week: str,
+        format: str = "html",  # noqa: A002
+        tenant: str | None = None,
+        view: str = "",
+    ) -> Response:
+        now, chosen = clock(), parse_week(week, settings.zone)
+        whole = _document(held, chosen, now, settings)
+        with_accounts = replace(whole, accounts=tuple(_accounts(store, whole, now)))
+        if view in ("exec", "sre"):
+            with_accounts = replace(with_accounts, rooms=tuple(rooms.get(now)))
+        return _file(for_view(with_accounts, view, TenantId(tenant) if tenant else None), format)
+
+    @routes.get("/reports/{week}/accounts/{tenant}")
+    def account(week: str, tenant: str) -> Account:
+        """The stored statement of one tenant; one made now for a week that is not closed."""
+        now, chosen = clock(), parse_week(week, settings.zone)
+        with store.reader() as reader:
+            known = stored_account(reader, chosen.id, tenant)
+        if known is not None:
+            return known
+        document = _document(held, chosen, now, settings)
+        made = (one for one in _accounts(store, document, now) if one.tenant == tenant)
+        found = next(made, None)
+        if found is None:
+            raise Rejected(
+                Rejection.NOT_FOUND,
+                f"tenant {tenant[:80]!r} has no account in {chosen.id}",
+                field="tenant",
+            )
+        return found
+
+    return routes
+
+
+def _document(held: CostBook, week: Week, now: datetime, settings: CostSettings) -> Document:
+    """The stored statement, or an estimate (version 0) of a week that has begun."""
+    known = held.closed(week.id)
+    if known is not None:
+        return document_of(known)
+    if week.start > now or week.end < now - _ESTIMATED or not settings.prices:
+        raise unknown(week.id)
+    estimate = held.estimate(week, now)
+    return Document(estimate, 0, sha256(to_json(estimate)))
+
+
+def _accounts(store: Store, document: Document, now: datetime) -> list[Account]:
+    """Those stored with the version; made now where there are none."""
+    statement = document.statement
+    if document.version:
+        with store.reader() as reader:
+            kept = stored_accounts(reader, statement.week, document.version)
+        if kept:
+            return kept
+    return accounts_of(store, statement, document.version, now, HARM_WEIGHT)
+
+
+def _report(row: dict[str, object], directory: Path) -> views.ReportView:
+    return views.ReportView.model_validate(
+        {
+            "week": row["week"],
+            "version": row["version"],
+            "status": row["status"],
+            "created_at": aware(row["created_at"]),  # type: ignore[arg-type]
+            "total": shown_amount(str(row["bill"]), str(row["currency"])),
+            "currency": row["currency"],
+            "formats": row["formats"] or [],
+            "path": str(directory / str(row["week"]) / f"v{row['version']}"),
+        }
+    )
+
+
+def _file(document: Document, format_: str) -> Response:
+    data = render(document, format_)
+    name = f"{document.statement.week}-v{document.version}.{ending(format_)}"
+    kind = "inline" if format_ == "html" else "attachment"
+    headers = {
+        "Content-Disposition": f'{kind}; filename="{name}"',
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(data, media_type=FORMATS[format_], headers=headers)
