@@ -7,7 +7,7 @@ UV ?= uv
 # Three on two cores: the tests of real processes spend most of their time waiting for them.
 WORKERS ?= 3
 
-.PHONY: setup run demo test soak check bench docs lock
+.PHONY: setup run demo test soak peers check bench docs lock
 
 setup: $(STAMP)
 
@@ -30,6 +30,11 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
+
+# Peers newer than this Debian's, and the OpenTelemetry SDK for JavaScript: for tests alone.
+peers: setup
+	$(BIN)/python -m tests.peers.newer
+	cd tests/peers/otel_js && npm ci --no-audit --no-fund --silent
 
 # The long forms: hours of kills, senders and faults that `make test` shows in short.
 soak: setup
