@@ -112,6 +112,9 @@ class Finding:
     `limit` is the rate (busy seconds per second) for the main aggressor at which the victims are
     back inside their normal, with `limit_low`..`limit_high` its interval. `stretch` is how many
     times slower than normal the victims are (pooled), `stretch_without` the counterfactual.
+    `relief_curve` says the same of limits that take only a part of the excess away: (part, stretch
+    left), rising. `recovers`: would the victims be back inside their normal without the excess? It
+    is told even where a collapse makes every number a guess; None where nobody is blamed.
     """
 
     resource: ResourceId
@@ -130,6 +133,8 @@ class Finding:
     limit: float | None = None
     limit_low: float | None = None
     limit_high: float | None = None
+    relief_curve: tuple[tuple[float, float], ...] = ()
+    recovers: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

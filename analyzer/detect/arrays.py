@@ -22,7 +22,8 @@ class Normal:
     `demand` in busy seconds per second with `demand_spread` of its logarithm; `felt` mean log
     latency with `felt_spread`; `capacity` fitted to the history, `doubt` the standard deviation of
     its logarithm, `carried` the most work the resource is known to serve, `job_s` the mean cost of
-    an operation; `windows` how many windows taught it.
+    an operation; `windows` how many windows taught it; `blocking` seconds per second others usually
+    wait for this tenant's locks, `blocked` it for theirs.
     """
 
     arrivals: Floats
@@ -39,6 +40,8 @@ class Normal:
     carried: float
     job_s: float
     windows: int
+    blocking: Floats
+    blocked: Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analyzer.detect.scene import Scene
-from analyzer.detect.suspects import Suspect
+from analyzer.detect.suspect import Suspect
 from analyzer.model import Kind
 
 BLAME = (-3.2, 0.25, 2.0, 2.2, 1.2, 1.0)
@@ -16,11 +16,11 @@ def of_blame(scene: Scene, suspect: Suspect) -> float:
     """Probability that the blame is right, lowered by thin evidence."""
     features = np.array([
         1.0,
-        min(suspect.deviation, 8.0),
-        suspect.relief,
-        max(suspect.association, 0.0),
+        min(suspect.way.deviation, 8.0),
+        suspect.way.relief,
+        max(suspect.way.association, 0.0),
         suspect.breadth,
-        min(suspect.explained, 1.0),
+        min(suspect.way.explained, 1.0),
     ])  # fmt: skip
     score = float(features @ np.array(BLAME))
     return thinned(scene, 1.0 / (1.0 + np.exp(-score)))

@@ -22,7 +22,8 @@ class Work:
     `arrivals`, `finished`, `errors`, `volume` and `served` are per second (`served` in busy
     seconds per second); `operations` is the number finished in the smoothing span; `felt` the mean
     log latency over the span (NaN: nothing finished); `lost` [windows] marks windows without data;
-    `busy_known` [tenants] says whose server time is measured.
+    `busy_known` [tenants] says whose server time is measured. `blocked` and `blocking` are seconds
+    of lock waits per second, suffered and caused (0 where `locks_known` is false).
     """
 
     arrivals: Floats
@@ -34,6 +35,9 @@ class Work:
     felt: Floats
     lost: Bools
     busy_known: Bools
+    blocked: Floats
+    blocking: Floats
+    locks_known: bool
 
 
 def measure(windows: ResourceWindows, start: int, span: int) -> Work:
@@ -63,6 +67,9 @@ def measure(windows: ResourceWindows, start: int, span: int) -> Work:
         felt=felt[:, keep],
         lost=seen.lost[keep],
         busy_known=seen.busy_known,
+        blocked=rate(seen.blocked),
+        blocking=rate(seen.blocking),
+        locks_known=windows.blocking_s is not None,
     )
 
 
@@ -82,6 +89,10 @@ class _Raw:
         self.begun = zeroed(np.where(np.isnan(arrived), count, arrived))
         self.busy, self.errors = taken(windows.busy_s), taken(windows.errors)
         self.volume = taken(windows.volume)
+        self.blocked, self.blocking = (
+            np.zeros_like(self.begun) if known is None else taken(known)
+            for known in (windows.blocked_s, windows.blocking_s)
+        )
         # A window without traffic shows no server time either: any known one in the ring counts.
         self.busy_known: Bools = np.asarray((~np.isnan(windows.busy_s)).any(axis=1))
         self.log_latency = taken(windows.log_latency)

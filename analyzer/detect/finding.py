@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from analyzer.detect.scene import Scene
-from analyzer.detect.suspects import Suspect
+from analyzer.detect.suspect import Suspect
 from analyzer.model import Finding, Harm, Kind, Rival, Signal
+from collector.model import ResourceKind
 
 MAX_RIVALS = 5
 MAX_VICTIMS = 200
@@ -28,7 +29,7 @@ def bare_finding(
     ranked = hurt[np.argsort(-(scene.seen.rise * scene.seen.weight)[hurt, -1], kind="stable")]
     victims = [harm_of(scene, int(i), left) for i in ranked[:MAX_VICTIMS] if int(i) not in held]
     rivals = [
-        Rival(scene.windows.tenants[s.index], round(s.relief, 4), s.why_not)
+        Rival(scene.windows.tenants[s.index], round(s.way.relief, 4), s.why_not)
         for s in suspects
         if s.index not in held
     ]
@@ -42,7 +43,7 @@ def bare_finding(
         victims=tuple(victims),
         rivals=tuple(rivals[:MAX_RIVALS]),
         checks=(),
-        caveats=_caveats(scene),
+        caveats=_caveats(scene, kind),
         confidence=0.0,
         stretch=float(np.exp(harm)),
         stretch_without=None if without is None else float(np.exp(without)),
@@ -84,7 +85,11 @@ def _aware(stamp: np.datetime64) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _caveats(scene: Scene) -> tuple[str, ...]:
+def _has_locks(scene: Scene) -> bool:
+    return scene.windows.kind is ResourceKind.DATABASE
+
+
+def _caveats(scene: Scene, kind: Kind) -> tuple[str, ...]:
     found = []
     blind = int((scene.work.busy_known == 0).sum())
     if blind:
@@ -92,6 +97,8 @@ def _caveats(scene: Scene) -> tuple[str, ...]:
             f"server time is not measured for {blind} of {scene.work.busy_known.size} tenants: "
             "load is counted as operations times the time they usually take"
         )
+    if kind is Kind.DEGRADED and not scene.work.locks_known and _has_locks(scene):
+        found.append("waits for locks are not sampled: who holds them cannot be seen")
     lost = int(scene.work.lost.sum())
     if lost:
         found.append(f"{lost} of the last {scene.work.lost.size} windows are missing")

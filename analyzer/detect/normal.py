@@ -82,6 +82,8 @@ def _summarise(
         carried=float(np.quantile(work.served[:, usable].sum(axis=0), 0.99)),
         job_s=job_s,
         windows=int(np.count_nonzero(usable)),
+        blocking=work.blocking[:, usable].mean(axis=1),
+        blocked=work.blocked[:, usable].mean(axis=1),
     )
     return _with_capacity(windows, normal, taught, work.felt[:, usable], work.operations[:, usable])
 
@@ -156,4 +158,6 @@ def aligned(normal: Normal, tenants: int) -> Normal:
         error_ratio=grown(normal.error_ratio, typical(normal.error_ratio)),
         volume=grown(normal.volume, typical(normal.volume)),
         volume_spread=grown(normal.volume_spread, 0.5),
+        blocking=grown(normal.blocking, 0.0),
+        blocked=grown(normal.blocked, 0.0),
     )

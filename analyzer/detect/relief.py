@@ -78,8 +78,12 @@ def relieve(scene: Scene, suspects: Indices) -> Relief:
     )
 
 
-def undone_by(scene: Scene, blamed: Indices) -> float:
-    """Part of the harm (in logarithms) that goes when the blamed do only what is expected of them.
+PARTS = tuple(round(0.1 * k, 1) for k in range(1, 11))
+"""Parts of the excess a limit may take away, for which the counterfactual is told."""
+
+
+def undone_by(scene: Scene, blamed: Indices) -> Floats:
+    """Part of the harm (in logarithms) that goes when `PARTS` of the blamed excess go. [parts]
 
     It is the part the model undoes of the stretch it knows: what it does not explain of the height
     is taken to go in proportion, so that the answer lies between observed and normal.
@@ -87,8 +91,10 @@ def undone_by(scene: Scene, blamed: Indices) -> float:
     total = scene.demand.sum(axis=0)
     excess = np.maximum(scene.demand[blamed] - scene.expected[blamed], 0.0).sum(axis=0)
     usual = np.full(total.size, scene.normal.demand.sum())
-    now, without, calm = _stretch(scene, np.vstack([total, total - excess, usual]))
-    return float(np.clip((now - without) / max(now - calm, 1e-6), 0.0, 1.0))
+    left = [total - part * excess for part in PARTS]
+    stretch = _stretch(scene, np.vstack([total, usual, *left]))
+    undone: Floats = np.clip((stretch[0] - stretch[2:]) / max(stretch[0] - stretch[1], 1e-6), 0, 1)
+    return undone
 
 
 def _stretch(scene: Scene, cases: Floats) -> Floats:

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from analyzer.detect import confidence
+from analyzer.detect.counterfactual import claimed
 from analyzer.detect.finding import bare_finding
 from analyzer.detect.limit import Limit, limit
 from analyzer.detect.own_fault import self_inflicted
-from analyzer.detect.relief import Relief, undone_by
 from analyzer.detect.scene import Scene
-from analyzer.detect.suspects import Suspect, examine
+from analyzer.detect.suspect import Suspect
+from analyzer.detect.suspects import Examined, examine
 from analyzer.model import Blame, Check, Finding, Kind
 
 GREW = 1.15
@@ -26,12 +27,12 @@ def judge(scene: Scene) -> list[Finding]:
     """At most one finding about the shared resource, else one per tenant hurting itself."""
     if not (scene.seen.hurt & scene.seen.felt)[:, -1].any():
         return []
-    suspects, relief = examine(scene)
-    blamed = [s for s in suspects if s.path]
-    if blamed and relief is not None:
-        return [_noisy(scene, blamed, suspects, relief)]
+    seen = examine(scene)
+    blamed = [s for s in seen.suspects if s.blamed]
+    if blamed:
+        return [_noisy(scene, blamed, seen)]
     if _widely_hurt(scene):
-        return [_shared(scene, suspects)]
+        return [_shared(scene, seen)]
     return self_inflicted(scene)
 
 
@@ -43,38 +44,36 @@ def _widely_hurt(scene: Scene) -> bool:
     return bool(wide and scene.slowdown[-1] > np.log(scene.settings.harm))
 
 
-def _noisy(scene: Scene, blamed: list[Suspect], suspects: list[Suspect], relief: Relief) -> Finding:
-    blamed = sorted(blamed, key=lambda s: -s.relief)
+def _noisy(scene: Scene, blamed: list[Suspect], seen: Examined) -> Finding:
+    blamed = sorted(blamed, key=lambda s: -s.way.relief)
     sure = [confidence.of_blame(scene, s) for s in blamed]
     harm = max(float(max(s.others_slowdown for s in blamed)), 0.0)
-    undone = undone_by(scene, np.array([s.index for s in blamed]))
-    modelled = all(s.path == "load" for s in blamed)
-    without = harm * (1.0 - undone) if modelled else None
-    bound = _limit(scene, blamed, relief)
+    claim = claimed(scene, blamed)
+    without = None if claim.undone is None else harm * (1.0 - claim.undone)
     held = {s.index for s in blamed}
-    base = bare_finding(scene, Kind.NOISY_NEIGHBOUR, held, harm, without, suspects)
+    base = bare_finding(scene, Kind.NOISY_NEIGHBOUR, held, harm, without, seen.suspects)
+    bound = _limit(scene, blamed, seen)
     return replace(
         base,
         aggressors=tuple(_blame(scene, s, blamed) for s in blamed),
         checks=blamed[0].checks,
         confidence=max(sure),
-        limit=bound.rate,
-        limit_low=bound.low,
-        limit_high=bound.high,
-        caveats=base.caveats + (() if modelled else (_COLLAPSE,)),
+        limit=bound.rate if bound else None,
+        limit_low=bound.low if bound else None,
+        limit_high=bound.high if bound else None,
+        relief_curve=tuple((part, float(np.exp(harm * (1 - u)))) for part, u in claim.curve),
+        recovers=claim.recovers,
+        caveats=base.caveats + claim.caveats,
     )
 
 
-_COLLAPSE = (
-    "the load model cannot follow this collapse: without the surge the victims would recover, "
-    "by how much is not said"
-)
-
-
-def _limit(scene: Scene, blamed: list[Suspect], relief: Relief) -> Limit:
-    caps = {int(i): float(relief.cap[k]) for k, i in enumerate(relief.suspects)}
+def _limit(scene: Scene, blamed: list[Suspect], seen: Examined) -> Limit | None:
+    """A rate for the main aggressor, if rate is what it did; a lock is not held less by it."""
     main = blamed[0]
-    rest = sum(s.excess for s in blamed[1:])
+    if seen.relief is None or main.way.name not in ("load", "trigger"):
+        return None
+    caps = {int(i): float(seen.relief.cap[k]) for k, i in enumerate(seen.relief.suspects)}
+    rest = sum(s.way.excess for s in blamed[1:] if s.way.name in ("load", "trigger"))
     return limit(scene, main.index, caps[main.index], rest)
 
 
@@ -82,7 +81,7 @@ def _blame(scene: Scene, s: Suspect, blamed: list[Suspect]) -> Blame:
     served = scene.demand[:, -1]
     return Blame(
         tenant=scene.windows.tenants[s.index],
-        contribution=s.relief / max(sum(b.relief for b in blamed), 1e-9),
+        contribution=s.way.relief / max(sum(b.way.relief for b in blamed), 1e-9),
         demand=float(served[s.index]),
         expected=float(scene.expected[s.index, -1]),
         share=float(served[s.index] / max(float(served.sum()), 1e-12)),
@@ -90,13 +89,13 @@ def _blame(scene: Scene, s: Suspect, blamed: list[Suspect]) -> Blame:
     )
 
 
-def _shared(scene: Scene, suspects: list[Suspect]) -> Finding:
+def _shared(scene: Scene, seen: Examined) -> Finding:
     """Nobody is blamed: did everyone grow, or does the resource itself fail?"""
     why = reason(scene)
     kind = Kind.CAPACITY if all(c.passed for c in why) else Kind.DEGRADED
     harm = float(scene.slowdown[-1])
     strength = float(scene.growth[-1] - 1 if kind is Kind.CAPACITY else scene.cost_growth[-1] - 1)
-    base = bare_finding(scene, kind, set(), harm, None, suspects)
+    base = bare_finding(scene, kind, set(), harm, None, seen.suspects)
     return replace(base, checks=why, confidence=confidence.of_shared(scene, kind, strength))
 
 

@@ -3,118 +3,139 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import pickle
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
-import numpy as np
-
+from bench.detect import figures
+from bench.detect.ablations import ABLATIONS
 from bench.detect.families import FAMILIES
-from bench.detect.rivals import RULES
-from bench.detect.score import (
-    Row,
-    calibration,
-    counterfactual,
-    counts,
-    delays,
-    f1,
-    judge_run,
-    told_apart,
-)
-from bench.detect.worlds import Shape
+from bench.detect.plan import LENSES, LOADS, REPORTED, Job, Plan
+from bench.detect.rivals import RULES, Key
+from bench.detect.score import Case, Row
+from bench.detect.table import report
 
-LOADS = {
-    "synthetic, 40 tenants": Shape(),
-    "synthetic, 12 tenants": Shape(tenants=12),
-    "synthetic, 120 tenants": Shape(tenants=120),
-    "real clients A, bursty": Shape(traces="A"),
-    "real clients B, burstier": Shape(traces="B"),
-}
-
-HARD = ("lock_hog", "cache_thrash", "collapse")
-"""Families reported apart, as the published figures do."""
-
-Job = tuple[str, int, Shape]
+Done = list[tuple[tuple[str, str, str], Row]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=4, help="seeds per family and load")
-    parser.add_argument("--first", type=int, default=1000, help="first seed; below 1000 is tuning")
+    args = _arguments()
+    plan = Plan(
+        quick=args.quick,
+        first=args.first,
+        seeds=args.seeds,
+        loads=tuple(LOADS[k].name for k in args.loads),
+        families=tuple(args.families),
+        lenses=("",) if args.clear else tuple(LENSES),
+        ablations=() if args.clear or args.quick else tuple(k for k in ABLATIONS if k),
+    )
+    started = time.perf_counter()
+    with ProcessPoolExecutor(args.jobs) as pool:
+        levels = {} if args.alone else _levels(_through(pool, list(plan.tuning()), "tuning rivals"))
+        jobs = [
+            Job(j.load, j.shape, j.family, j.seed, j.lenses, j.without, not args.alone)
+            for j in plan.jobs()
+        ]
+        viewed = _through(pool, jobs, "judging")
+    spent = time.perf_counter() - started
+    if args.keep:
+        args.keep.write_bytes(pickle.dumps((viewed, levels)))
+    print(f"# Detection: {len(jobs)} worlds from seed {args.first}, {spent / 60:.1f} minutes")
+    for line in report(viewed, levels):
+        print(line)
+    if args.verbose:
+        for (load, lens, without), rows in viewed.items():
+            for line in details(rows):
+                print(f"  {load} {lens} {without}: {line}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("bench.detect", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed of three loads: 1-2 minutes")
+    parser.add_argument("--clear", action="store_true", help="no dirty lenses and no ablations")
+    parser.add_argument("--alone", action="store_true", help="without the rival rules")
+    parser.add_argument("--first", type=int, default=REPORTED, help="below 1000: tuning seeds")
+    parser.add_argument("--seeds", type=int, default=0, help="per family; 0: as each load says")
     parser.add_argument("--loads", type=int, nargs="*", default=list(range(len(LOADS))))
     parser.add_argument("--families", nargs="*", default=list(FAMILIES))
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--verbose", action="store_true")
-    args = parser.parse_args()
-    chosen = [name for k, name in enumerate(LOADS) if k in args.loads]
-    seeds = range(args.first, args.first + args.seeds)
-    with ProcessPoolExecutor(args.jobs) as pool:
-        for name in chosen:
-            jobs = [(f, s, LOADS[name]) for f in args.families for s in seeds]
-            rows = list(pool.map(_job, jobs, chunksize=2))
-            print(f"\n## {name} (seeds {seeds.start}..{seeds.stop - 1})")
-            table(rows)
-            if args.verbose:
-                details(rows)
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--keep", type=Path, help="write the judged runs to this file")
+    parser.add_argument("--verbose", action="store_true", help="list every run not as wanted")
+    return parser.parse_args()
 
 
-def _job(job: Job) -> Row:
-    return judge_run(*job)
+def _through(
+    pool: ProcessPoolExecutor, jobs: Sequence[Job], what: str
+) -> dict[tuple[str, str, str], list[Row]]:
+    found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for done in _shown(pool.map(_work, jobs), len(jobs), what):
+        for key, row in done:
+            found[key].append(row)
+    return dict(found)
 
 
-def table(rows: Sequence[Row]) -> None:
-    """Ours, then each rival at its best threshold on these very rows (a gift to them)."""
-    plain = [r for r in rows if r.family not in HARD]
-    print(
-        "| set (runs, aggressors) | P | R | F1 | F1 re-simulated | wrong/tenant-week "
-        "| TTD50 | TTD90 |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    _line("all but the hard ones", plain)
-    for family in HARD:
-        _line(family, [r for r in rows if r.family == family])
-    right, of = told_apart(plain)
-    error, brier = calibration(plain)
-    middle, far = counterfactual(plain)
-    print(
-        f"capacity/degraded told apart {right}/{of} · calibration error {error:.3f}, Brier "
-        f"{brier:.3f} · counterfactual |ln error| median {middle:.2f}, p90 {far:.2f}"
-    )
-    for rule, levels in RULES.items():
-        scored = [(_rival(plain, (rule, level)), level) for level in levels]
-        best, level = max(scored)
-        print(f"rival {rule} at {level:g}: F1 {best:.3f}")
+def _shown(results: Iterable[Done], total: int, what: str) -> Iterator[Done]:
+    """The same, with a line of progress on the terminal."""
+    started = time.perf_counter()
+    for k, done in enumerate(results, 1):
+        spent = time.perf_counter() - started
+        left = spent / k * (total - k)
+        if sys.stderr.isatty() or k % max(total // 20, 1) == 0:
+            end = "\r" if sys.stderr.isatty() and k < total else "\n"
+            line = f"{what}: {k}/{total}, {spent:.0f} s, {left:.0f} s left   "
+            print(line, end=end, file=sys.stderr, flush=True)
+        yield done
 
 
-def _rival(rows: Sequence[Row], key: tuple[str, float]) -> float:
-    summed = np.array([r.rivals.get(key, (0, 0, len(r.truth.aggressors))) for r in rows]).sum(0)
-    return f1(*(int(v) for v in summed))[2]
+def _work(job: Job) -> Done:
+    case = Case(job.family, job.seed, job.shape)
+    rivals = case.against() if job.rivals else {}
+    done: Done = []
+    for lens in job.lenses:
+        row = case.judged(LENSES[lens])
+        row.rivals = {} if lens else rivals
+        done.append(((job.load, lens, ""), row))
+    for without in job.without:
+        if without:
+            done.append(((job.load, "", without), case.judged(without=without)))
+    if not job.lenses:
+        done.append(((job.load, "", ""), case.unjudged(rivals)))
+    return done
 
 
-def _line(name: str, rows: Sequence[Row]) -> None:
-    if not rows:
-        return
-    p, r, f = f1(*counts(rows))
-    again = f1(*counts(rows, simulated=True))[2]
-    wrong = counts(rows, simulated=True)[1] / sum(row.tenant_weeks for row in rows)
-    half, most = delays(rows)
-    true = sum(len(row.truth.aggressors) for row in rows)
-    print(
-        f"| {name} ({len(rows)}, {true}) | {p:.3f} | {r:.3f} | {f:.3f} | {again:.3f} "
-        f"| {wrong:.3f} | {half:.0f} s | {most:.0f} s |"
-    )
+def _levels(viewed: Mapping[tuple[str, str, str], Sequence[Row]]) -> dict[tuple[str, str], Key]:
+    """Each rival's best threshold by load on the tuning seeds: re-simulated, then plain F1."""
+    best = {}
+    for (load, _, _), rows in viewed.items():
+        for rule, levels in RULES.items():
+            keys = [(rule, level) for level in levels]
+
+            def score(key: Key, rows: Sequence[Row] = rows) -> tuple[float, float]:
+                plain = figures.rival_f1(rows, key, proven=False)
+                return figures.rival_f1(rows, key, proven=True) + plain, plain
+
+            best[load, rule] = max(keys, key=score)
+    return best
 
 
-def details(rows: Sequence[Row]) -> None:
+def details(rows: Sequence[Row]) -> Iterator[str]:
     """Every run that is not as wanted."""
     for row in rows:
         blamed = {b.tenant for b in row.blames}
-        kinds = set(row.kinds)
-        wanted = {row.want} - {""}
-        if blamed != set(row.truth.aggressors) or kinds != wanted:
-            print(
-                f"  {row.family}/{row.seed} want {row.want or 'silence'} {row.truth.aggressors} "
-                f"(relief {row.truth.relief:.2f}) got {row.kinds} "
-                f"{[(b.tenant, b.right, b.harmful, b.confidence, b.delay) for b in row.blames]}"
+        if blamed != set(row.truth.aggressors) or set(row.kinds) != {row.want} - {""}:
+            told = [
+                f"t{b.tenant} {'right' if b.right else 'harmful' if b.harmful else 'WRONG'} "
+                f"{b.confidence:.2f} after {b.delay:.0f} s"
+                for b in row.blames
+            ]
+            yield (
+                f"{row.family}/{row.seed} want {row.want or 'silence'} "
+                f"{list(row.truth.aggressors)} (relief {row.truth.relief:.2f}) got "
+                f"{list(row.kinds)} {told}"
             )
 
 

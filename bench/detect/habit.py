@@ -1,0 +1,58 @@
+"""What earlier weeks taught of an hour, by the rules of `analyzer/sql/baseline.sql`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analyzer.detect import ResourceWindows, Season
+from bench.detect.drawing import Draw
+from bench.detect.observe import observe
+from bench.detect.worlds import run
+
+WEEKS = 4
+FIRST_SPREAD = 0.3
+
+
+def taught(draw: Draw, i: int, cores: float) -> Season:
+    """Simulate `WEEKS` earlier weeks in which tenant i did the same (a little more or less)."""
+    demands, felts = [], []
+    for _ in range(WEEKS):
+        draw.extra.clear()
+        draw.surge(i, cores * draw.rng.uniform(0.85, 1.15), draw.span())
+        world = draw.world((), "")
+        seen = observe(world, run(world), window_s=60)
+        demands.append(_log_demand(seen, int(draw.begin // 60)))
+        felts.append(_felt(seen, int(draw.begin // 60)))
+    centre, spread = _learned(demands)
+    felt, felt_spread = _learned(felts)
+    return Season(
+        weeks=np.full(centre.size, float(WEEKS)),
+        demand=np.exp(centre),
+        demand_spread=spread,
+        felt=felt,
+        felt_spread=felt_spread,
+    )
+
+
+def _log_demand(seen: ResourceWindows, begin: int) -> np.ndarray:
+    busy = seen.busy_s[:, begin:] / 60.0
+    return np.log(np.maximum(np.maximum(np.median(busy, 1), 0.5 * busy.mean(1)), 1e-6))
+
+
+def _felt(seen: ResourceWindows, begin: int) -> np.ndarray:
+    count = np.where(np.isnan(seen.log_latency), 0.0, seen.count)[:, begin:]
+    logs = np.nan_to_num(seen.log_latency[:, begin:])
+    with np.errstate(invalid="ignore"):
+        return np.asarray((count * logs).sum(axis=1) / count.sum(axis=1))
+
+
+def _learned(weeks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(centre, spread) after the first week and the moves of the later ones."""
+    centre = weeks[0].copy()
+    spread = np.full(centre.size, FIRST_SPREAD)
+    for seen, value in enumerate(weeks[1:], 1):
+        move = np.nan_to_num(value - centre)
+        bounded = move if seen < 2 else np.clip(move, -2 * spread, 2 * spread)
+        spread += (np.minimum(1.25 * np.abs(move), 3 * spread) - spread) / (seen + 1)
+        centre += bounded / (seen + 1)
+    return centre, spread
