@@ -22,6 +22,7 @@ from analyzer.api import (
     problems,
     reports,
     resources,
+    routing,
     status,
     tenants,
 )
@@ -223,6 +224,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(alerts.router(store, clock, settings.sending()))
     v1.include_router(money.router(store, clock, settings.money()))
     v1.include_router(reports.router(store, clock, settings.money(), settings.report_directory))
+    v1.include_router(routing.router(store, clock, pulse.touched))
     app.include_router(v1)
     app.include_router(status.machine_router(clock, pulse, cycle_s=settings.cycle_s))
     app.add_middleware(BearerAuth, tokens=settings.tokens)

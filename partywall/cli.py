@@ -20,6 +20,7 @@ from partywall.commands import (
     places,
     report,
     roles,
+    routing,
     tokens,
 )
 from partywall.failures import Failure
@@ -49,7 +50,8 @@ def _options(
 
 
 for room in (
-    roles, demo, backtest, report, bench, places, incidents, decisions, endpoints, doctor, tokens,
+    roles, demo, backtest, report, bench, places, incidents, decisions, endpoints, routing, doctor,
+    tokens,
 ):  # fmt: skip
     room.register(tree)
 

@@ -67,6 +67,10 @@ class Client:
         """POST something; the answer as text."""
         return self._send("POST", path, body=body or {}).text
 
+    def delete(self, path: str) -> None:
+        """Remove what stands there."""
+        self._send("DELETE", path)
+
     def raw(self, path: str, **params: str | float | None) -> httpx.Response:
         """GET whatever stands there (a report, a policy)."""
         return self._send("GET", path, params=params)
@@ -83,7 +87,7 @@ class Client:
     ) -> httpx.Response:
         given = {key: value for key, value in (params or {}).items() if value is not None}
         try:
-            answer = self._http.request(method, path, params=given, json=body)
+            answer = self._http.request(method, path, params=given or None, json=body)
         except httpx.HTTPError as wrong:
             raise Failure(
                 f"no analyzer answers at {self.base}",

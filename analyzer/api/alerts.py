@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from analyzer.annotations import annotate, list_annotations
 from analyzer.api.inbound import read_annotations
+from analyzer.api.routing_views import ReplayIn
 from analyzer.api.times import parse_time
 from analyzer.api.views import (
     AnnotationView,
@@ -33,7 +34,7 @@ from analyzer.notify.endpoints import (
     rotate_secret,
 )
 from analyzer.notify.firing import fire
-from analyzer.notify.outbox import replay, replay_failed
+from analyzer.notify.outbox import replay, replay_failed, replay_many
 from analyzer.notify.settings import EndpointSettings, NotifySettings, redacted
 from analyzer.notify.transport import HttpTransport
 from analyzer.store import Store
@@ -135,9 +136,18 @@ def _delivery_routes(routes: APIRouter, store: Store, clock: Callable[[], dateti
         return [DeliveryView(**_delivery(record)) for record in records]
 
     @routes.post("/deliveries/replay", status_code=202)
-    def replay_deliveries(failed_since: str) -> Replayed:
-        """Sends again everything that failed for good since then, under the same ids."""
+    def replay_deliveries(
+        failed_since: str | None = None, given: ReplayIn | None = None
+    ) -> Replayed:
+        """Sends again these (`ids`), or everything that failed for good since then, under the
+        same ids."""
         now = clock()
+        if given is not None and given.ids:
+            return Replayed(replayed=replay_many(store, given.ids, now=now))
+        if not failed_since:
+            raise Rejected(
+                Rejection.MISSING_FIELD, "say ids in the body, or failed_since", field="ids"
+            )
         since = parse_time(failed_since, now=now, field="failed_since")
         return Replayed(replayed=replay_failed(store, since, now=now))
 

@@ -36,6 +36,7 @@ from analyzer.model import (
     Signal,
 )
 from analyzer.notify.event import Links
+from analyzer.notify.history import muted_now
 from analyzer.notify.sentence import about
 from analyzer.store import Store
 from collector.model import Rejected, Rejection, ResourceId, TenantId
@@ -101,7 +102,10 @@ def router(
     def list_incidents(
         which: IncidentFilter = Depends(reads),
     ) -> list[IncidentSummary]:
-        return [summary(incident) for incident in journal.incidents(store, which)]
+        found = journal.incidents(store, which)
+        with store.reader() as reader:
+            hushed = muted_now(reader, found, now=clock())
+        return [summary(incident, hushed.get(incident.id)) for incident in found]
 
     @routes.get("/incidents/{incident}")
     def get_incident(incident: str) -> IncidentDetail:
@@ -139,8 +143,8 @@ def _found(store: Store, incident: str) -> Incident:
     return found
 
 
-def summary(incident: Incident) -> IncidentSummary:
-    """One row of a list."""
+def summary(incident: Incident, muted: str | None = None) -> IncidentSummary:
+    """One row of a list. `muted`: why nobody is told of it now."""
     return IncidentSummary(
         id=incident.id,
         resource=incident.resource,
@@ -156,6 +160,7 @@ def summary(incident: Incident) -> IncidentSummary:
         ended_at=incident.ended_at,
         acknowledged_by=incident.acknowledged_by,
         label=incident.label,
+        muted=muted,
     )
 
 
@@ -164,9 +169,11 @@ def detail(store: Store, incident: Incident, *, now: datetime) -> IncidentDetail
     finding = incident.finding
     known = _known(store, incident)
     decisions = journal.decisions(store, DecisionFilter(incident=incident.id))
+    with store.reader() as reader:
+        hushed = muted_now(reader, [incident], now=now)
     drawn = bands(store, incident, capacity=known.capacity, now=now)
     return IncidentDetail(
-        **summary(incident).model_dump(),
+        **summary(incident, hushed.get(incident.id)).model_dump(),
         blames=[_blame(blame, known) for blame in finding.aggressors],
         harms=[_harm(harm, known) for harm in finding.victims],
         rivals=[

@@ -100,6 +100,7 @@ class IncidentSummary(View):
     ended_at: datetime | None
     acknowledged_by: str | None
     label: str | None
+    muted: str | None = None  # why nobody is told of it now: a silence, a window, what explains it
 
 
 class Band(View):

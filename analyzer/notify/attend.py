@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,17 +23,16 @@ from analyzer.notify.addressing import (
     heard_of,
     plans,
     recipient,
-    with_plans,
 )
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import Entropy, Event, Links, event_id, trimmed, uuid7
 from analyzer.notify.gather import gather
+from analyzer.notify.history import labels_now, tenants_of
 from analyzer.notify.outbox import post
 from analyzer.notify.sentence import about
 from analyzer.routing import Reason, Step
 from analyzer.routing.attention import Attention, Open, attention
-from analyzer.routing.matchers import Labels
 from analyzer.routing.rules import named
 from analyzer.store import Reader, Store, Transaction
 
@@ -82,7 +81,7 @@ def _look(
     events: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
     for lane, kind, when in reader.rows("routing_lanes", lanes=lanes):
         events[lane].append((kind, aware(when)))
-    known = plans(reader, {name for each in found for name in _names(each)})
+    known = plans(reader, tenants_of(found))
     recipients = [recipient(each, now) for each in at.endpoints]
     sources = firing(reader) if at.policy.inhibitions else ()
     return [
@@ -91,7 +90,7 @@ def _look(
             attention(
                 Open(
                     each.id,
-                    _labels(each, known),
+                    labels_now(each, known),
                     acknowledged=each.acknowledged_by is not None,
                     events=tuple(events[each.id]),
                     past={to: tuple(past) for to, past in heard.get(each.id, {}).items()},
@@ -149,25 +148,6 @@ def _fallback(to: Endpoint, at: Desk) -> Endpoint | None:
             if found is not None:
                 return found
     return None
-
-
-def _names(incident: Incident) -> list[str]:
-    finding = incident.finding
-    return [*(b.tenant for b in finding.aggressors), *(h.tenant for h in finding.victims)]
-
-
-def _labels(incident: Incident, known: Mapping[str, str]) -> Labels:
-    finding = incident.finding
-    return {
-        "event": ("incident.opened",),
-        "incident": (incident.id,),
-        "kind": (incident.kind.value,),
-        "severity": (incident.severity,),
-        "resource": (incident.resource,),
-        **with_plans(
-            known, [b.tenant for b in finding.aggressors], [h.tenant for h in finding.victims]
-        ),
-    }
 
 
 class _Pen:

@@ -136,6 +136,14 @@ def replay(store: Store, delivery: str, *, now: datetime) -> None:
         _replay(tx, delivery, now)
 
 
+def replay_many(store: Store, ids: Sequence[str], *, now: datetime) -> int:
+    """Send these again, all or none, each lane in its order. Raises as `replay`."""
+    with store.transaction() as tx:
+        for delivery in dict.fromkeys(ids):
+            _replay(tx, delivery, now)
+    return len(dict.fromkeys(ids))
+
+
 def replay_failed(store: Store, since: datetime, *, now: datetime) -> int:
     """Send again all that died since then, each lane in its order. Returns how many."""
     with store.transaction() as tx:

@@ -48,6 +48,13 @@ SELECT ts, what, detail, by_whom FROM (
     JOIN events e ON e.id = v.event
     JOIN endpoints p ON p.id = v.endpoint
     WHERE e.incident = $incident AND v.state = 'delivered' AND NOT e.test
+    UNION ALL
+    SELECT v.created_at, 'not told', p.name || ' of ' || e.type || ', ' || v.reason || ': ' || v.error, '', 0
+    FROM deliveries v
+    JOIN events e ON e.id = v.event
+    JOIN endpoints p ON p.id = v.endpoint
+    WHERE e.incident = $incident AND v.state = 'skipped' AND NOT e.test
+        AND v.reason IN ('silenced', 'maintenance', 'inhibited', 'storm', 'flapping', 'untold')
 )
 ORDER BY ts, seq, what
 

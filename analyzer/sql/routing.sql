@@ -118,3 +118,9 @@ INSERT INTO deliveries (
 )
 SELECT id, event, $stand_in, lane, seq, 'pending', 0, $now, $now, $now, '', false, 'fallback'
 FROM batch
+
+-- name: routing_history
+-- Openings on record, with the incident as it is known now.
+SELECT t.type, t.ts, i.body FROM transitions t JOIN incidents i ON i.id = t.incident
+WHERE t.type IN ('opened', 'reopened') AND t.ts >= $since AND t.ts < $until AND NOT i.withdrawn
+ORDER BY t.ts, t.incident

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
-from partywall.output import Field, Format, moment, number, show
+from partywall.failures import Failure
+from partywall.output import Field, Format, moment, number, show, show_one
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect
 
 if TYPE_CHECKING:
-    from analyzer.api.views import DeliveryView, EndpointView
+    from analyzer.api.views import DeliveryDetail, DeliveryView, EndpointView
 
 
 def register(app: typer.Typer) -> None:
@@ -53,10 +55,36 @@ def add(
     print(f"{made.id}\nsecret: {made.secret or '-'}  (keep it: it is not shown again)")
 
 
-def ping(endpoint: str, config: ConfigOption = None, api: ApiOption = "") -> None:
-    """Send a test message to an endpoint."""
+def ping(
+    endpoint: str,
+    config: ConfigOption = None,
+    api: ApiOption = "",
+    form: FormatOption = Format.TABLE,
+    incident: Annotated[str, typer.Option(help="A past incident, marked as a test.")] = "",
+) -> None:
+    """Send a test message now, the way real ones go. Exit code 1 when it did not arrive."""
+    from analyzer.api.views import DeliveryDetail
+
+    body = {"incident": incident} if incident else {}
     with connect(config, api) as client:
-        print(client.send(f"/endpoints/{endpoint}/test"))
+        sent = client.post(DeliveryDetail, f"/endpoints/{endpoint}/test", body)
+    show_one(sent, _exchange(sent), form)
+    if sent.state != "delivered":
+        raise typer.Exit(1)
+
+
+def _exchange(sent: DeliveryDetail) -> dict[str, str]:
+    """Request and answer of the last try, line by line."""
+    lines = {"delivery": sent.id, "event": sent.event_type, "state": sent.state}
+    if sent.error:
+        lines["error"] = sent.error
+    for last in sent.attempts[-1:]:
+        lines |= {f"> {name}": value for name, value in last.request_headers.items()}
+        lines["> body"] = last.request_body
+        lines["status"] = f"{last.status or '-'} after {number(last.ms, ' ms')}"
+        lines |= {f"< {name}": value for name, value in last.response_headers.items()}
+        lines["< body"] = last.response_body
+    return lines
 
 
 def deliveries(
@@ -64,7 +92,7 @@ def deliveries(
     config: ConfigOption = None,
     api: ApiOption = "",
     form: FormatOption = Format.TABLE,
-    state: Annotated[str, typer.Option(help="pending, delivered, dead ...")] = "",
+    state: Annotated[str, typer.Option(help="pending, delivered, skipped, dead ...")] = "",
     incident: Annotated[str, typer.Option(help="Only of this incident.")] = "",
     limit: Annotated[int, typer.Option(help="How many.")] = 50,
 ) -> None:
@@ -80,11 +108,29 @@ def deliveries(
     show(found, _DELIVERY, form)
 
 
-def replay(delivery: str, config: ConfigOption = None, api: ApiOption = "") -> None:
-    """Send a delivery again."""
+def replay(
+    deliveries: Annotated[list[str] | None, typer.Argument(help="Which; several at once.")] = None,
+    config: ConfigOption = None,
+    api: ApiOption = "",
+    failed_since: Annotated[
+        str, typer.Option(help="All that died since then: now-6h or a time.")
+    ] = "",
+) -> None:
+    """Send deliveries again under their old ids, each incident's in order."""
+    from analyzer.api.routing_views import ReplayIn
+    from analyzer.api.views import Replayed
+
+    if bool(deliveries) == bool(failed_since):
+        raise Failure(
+            "which deliveries?", "name some, or give --failed-since, not both",
+            "list them with `partywall deliveries --state dead`", code=2,
+        )  # fmt: skip
+    path = "/deliveries/replay"
+    if failed_since:
+        path += f"?failed_since={quote(failed_since, safe='')}"
     with connect(config, api) as client:
-        client.send(f"/deliveries/{delivery}/replay")
-    print(f"{delivery}: will be sent again")
+        done = client.post(Replayed, path, ReplayIn(ids=deliveries or []))
+    print(f"{done.replayed} will be sent again")
 
 
 _ENDPOINT: list[Field[EndpointView]] = [
@@ -106,5 +152,6 @@ _DELIVERY: list[Field[DeliveryView]] = [
     Field("status", lambda one: str(one.status or "-"), number=True),
     Field("took", lambda one: number(one.ms, " ms"), number=True),
     Field("created", lambda one: moment(one.created_at)),
+    Field("reason", lambda one: one.reason or "-"),
     Field("error", lambda one: one.error),
 ]
