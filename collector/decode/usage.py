@@ -144,7 +144,6 @@ def decode_arrow(body: bytes, reading: Reading) -> Rows:
             raise too_large(reading.limits.decoded_bytes)
         with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
             table = _bounded(stream, reading.limits)
-            table.validate(full=True)
         rows = table.to_pylist()
     except _ARROW_ERRORS as error:
         raise Rejected(Rejection.MALFORMED, f"Arrow stream: {error}") from error
@@ -155,6 +154,7 @@ def _bounded(stream: Any, limits: LimitSettings) -> pa.Table:
     batches, count = [], 0
     wanted = [name for name in stream.schema.names if name in Row.__struct_fields__]
     for batch in stream:
+        batch.validate(full=True)  # before anything is asked of it: `nbytes` follows wild offsets
         count += batch.num_rows
         if count > limits.rows_per_request or batch.nbytes > limits.decoded_bytes:
             raise _too_many(limits.rows_per_request)
