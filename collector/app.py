@@ -23,6 +23,7 @@ from collector.receivers.scrape import Scraper
 from collector.receivers.usage import UsageReceiver
 from collector.spool import Spool
 from collector.tenancy import Claim, authenticate
+from collector.views import Views
 from collector.wire import (
     Bodies,
     Disconnected,
@@ -71,6 +72,7 @@ class Collector:
             settings.scrape, self.intake, settings.limits, self.metrics, now_ms=_now_ms
         )
         self._receivers = {one.path: one for one in receivers}
+        self._views = Views(self.intake, self.scraper, settings.tokens)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -97,6 +99,8 @@ class Collector:
         path, method = scope["path"], scope["method"]
         if method in {"GET", "HEAD"} and path in {"/healthz", "/readyz", "/metrics"}:
             return self._health(path)
+        if path in self._views.paths:
+            return await self._viewed(method, scope)
         receiver = self._receivers.get(path)
         if receiver is None:
             return problem(Rejected(Rejection.NOT_FOUND, f"no such route: {method} {path}"))
@@ -108,6 +112,15 @@ class Collector:
         self.metrics.requests.labels(name, str(reply.status)).inc()
         self.metrics.seconds.labels(name).observe(time.perf_counter() - started)
         return reply
+
+    async def _viewed(self, method: str, scope: Scope) -> Reply:
+        if method not in {"GET", "HEAD"}:
+            return Reply(405, headers={"Allow": "GET"})
+        try:
+            query = scope.get("query_string", b"")
+            return await self._views.answer(scope["path"], query, headers_of(scope))
+        except Rejected as rejected:
+            return problem(rejected)
 
     async def _guarded(self, receiver: Receiver, scope: Scope, receive: Receive) -> Reply:
         """Whatever goes wrong on our side is a 503: senders drop data on a 500."""

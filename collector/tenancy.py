@@ -39,9 +39,14 @@ class Claim:
 
 ANYONE = Claim()
 
+WRITERS = frozenset({"ingest", "admin"})
+READERS = frozenset({"read", "admin"})
 
-def authenticate(authorization: str, tokens: Sequence[Token]) -> Claim:
-    """The claim of a bearer token. With no token configured everyone (on loopback) may write.
+
+def authenticate(
+    authorization: str, tokens: Sequence[Token], *, scopes: frozenset[str] = WRITERS
+) -> Claim:
+    """The claim of a bearer token. With no token configured everyone (on loopback) may do it.
 
     Raises Rejected: UNAUTHENTICATED for a missing or unknown token, FORBIDDEN for its scope.
     """
@@ -49,14 +54,23 @@ def authenticate(authorization: str, tokens: Sequence[Token]) -> Claim:
         return ANYONE
     scheme, _, secret = authorization.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise Rejected(Rejection.UNAUTHENTICATED, "send Authorization: Bearer <ingest token>")
+        raise Rejected(
+            Rejection.UNAUTHENTICATED, f"send Authorization: Bearer <{_first(scopes)} token>"
+        )
     digest = Token("", secret.strip()).digest
     for token in tokens:
         if hmac.compare_digest(token.digest, digest):
-            if token.scope not in {"ingest", "admin"}:
-                raise Rejected(Rejection.FORBIDDEN, f"token {token.name!r} lacks scope ingest")
+            if token.scope not in scopes:
+                detail = f"token {token.name!r} lacks scope {_first(scopes)}"
+                raise Rejected(Rejection.FORBIDDEN, detail)
             return Claim(token.tenant)
-    raise Rejected(Rejection.UNAUTHENTICATED, "unknown token: use one with scope ingest")
+    detail = f"unknown token: use one with scope {_first(scopes)}"
+    raise Rejected(Rejection.UNAUTHENTICATED, detail)
+
+
+def _first(scopes: frozenset[str]) -> str:
+    """The scope to name: not the one that may do everything."""
+    return min(scopes - {"admin"})
 
 
 def slug(name: str, *, field: str, length: int = 128) -> str:

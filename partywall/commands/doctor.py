@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from partywall.commands.senders import findings
 from partywall.failures import Failure
 from partywall.output import Format
 from partywall.session import ConfigOption, FormatOption, configuration
@@ -36,8 +37,25 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(config: ConfigOption = None, form: FormatOption = Format.TABLE) -> None:
+def doctor(
+    config: ConfigOption = None,
+    form: FormatOption = Format.TABLE,
+    *,
+    explain_mapping: Annotated[
+        bool, typer.Option("--explain-mapping", help="Which rule took which live metric.")
+    ] = False,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="What names no tenant, with examples.")
+    ] = False,
+    targets: Annotated[bool, typer.Option("--targets", help="How scraping goes.")] = False,
+) -> None:
     """Look at clock, disk, store, roles, sources and tools. Exit code 1 when something is wrong."""
+    if explain_mapping or quarantine or targets:
+        from partywall.commands import senders
+
+        tell = senders.explain_mapping if explain_mapping else senders.show_targets
+        (senders.show_quarantine if quarantine else tell)(configuration(config), form)
+        return
     found = list(examine(config))
     if form is Format.JSON:
         import json
@@ -69,6 +87,7 @@ def examine(file: Path | None) -> Iterator[Examined]:
     yield _disk(config.service.data)
     yield _spool(config)
     yield from _roles(config)
+    yield from (Examined(*told) for told in findings(config))
     yield from _tools()
 
 
