@@ -6,12 +6,14 @@ A refusal costs the sample or the series it names, never its batch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from collector.config import LimitSettings, TenantLimits
 from collector.model import Rejected, Rejection, TenantId
+from collector.overrides import Overrides
 
 STALE_BITS = 0x7FF0000000000002
 """The NaN Prometheus ends a series with; only its bits tell it from other NaNs."""
@@ -88,12 +90,35 @@ class _Columns:
                 setattr(self, name, np.concatenate([array, np.ones_like(array)]))
 
 
-class Budgets:
-    """Samples per second (token bucket) and active series of every tenant."""
+@dataclass(slots=True)
+class _Crowd:
+    """The token bucket of all tenants together."""
 
-    def __init__(self, limits: LimitSettings) -> None:
+    rate: float
+    burst: float
+    tokens: float
+    filled_at: float = 0.0
+
+    def take(self, samples: int, now_s: float) -> bool:
+        """Whether they fit. A full bucket takes any body: else a large one could never come in."""
+        passed = max(now_s - self.filled_at, 0.0)
+        self.tokens = min(self.burst, self.tokens + passed * self.rate)
+        self.filled_at = max(now_s, self.filled_at)
+        fits = samples <= self.tokens or self.tokens >= self.burst
+        if fits:
+            self.tokens -= samples
+        return fits
+
+
+class Budgets:
+    """Samples per second (token buckets) and active series, of every tenant and of all."""
+
+    def __init__(self, limits: LimitSettings, overrides: Overrides | None = None) -> None:
         self._limits = limits
-        self._special = {one.tenant: one for one in limits.tenants}
+        self.overrides = overrides or Overrides(limits.tenants, limits.overrides)
+        self.widest = self._widest()
+        burst = limits.burst_total
+        self._crowd = _Crowd(limits.samples_per_s_total, burst, burst)
         self._places: dict[TenantId, int] = {}
         self._free: list[int] = []
         self._columns = _Columns()
@@ -117,6 +142,33 @@ class Budgets:
         columns.filled_at[places] = np.maximum(now_s, filled_at)
         columns.tokens[places] = tokens - taken
         return taken
+
+    def give_back(self, tenants: Sequence[TenantId], samples: Ints) -> None:
+        """Samples that `take_each` charged and that could not be taken."""
+        places = [self._places[tenant] for tenant in tenants]
+        self._columns.tokens[places] += samples
+
+    def take_of_all(self, samples: int, *, now_s: float) -> bool:
+        """Whether so many samples may come in from all tenants together; they are charged."""
+        return self._crowd.take(samples, now_s)
+
+    def refresh(self, *, now_s: float) -> None:
+        """Take over the overrides where their file has changed, for known tenants, too."""
+        if not self.overrides.refresh(now_s=now_s):
+            return
+        self.widest = self._widest()
+        self.take_each(list(self._places), np.zeros(len(self._places), np.int64), now_s=now_s)
+        columns = self._columns
+        for tenant, place in self._places.items():
+            columns.rate[place], columns.burst[place], columns.series[place] = self._allowed(tenant)
+        columns.tokens = np.minimum(columns.tokens, columns.burst)
+
+    def check_labels(self, tenant: TenantId, labels: Mapping[str, str]) -> None:
+        """Raises Rejected(LABEL_LIMIT) on more than the tenant's own limits allow."""
+        own = self.overrides.limits.get(tenant)
+        narrowed = self._limits if own is None else _with_own(self._limits, own)
+        if narrowed is not self.widest:
+            check_labels(labels, narrowed)
 
     def open_series(self, tenant: TenantId, *, now_s: float) -> None:
         """Count one more active series. Raises Rejected(TENANT_SERIES) at the limit."""
@@ -150,11 +202,37 @@ class Budgets:
         if place is None:
             place = self._free.pop() if self._free else len(self._places)
             self._places[tenant] = place
-            general, own = self._limits, self._special.get(tenant, TenantLimits(tenant))
             columns = self._columns
             columns.reserve(place)
-            columns.rate[place] = own.samples_per_s or general.samples_per_s
-            columns.burst[place] = columns.tokens[place] = own.burst or general.burst
-            columns.series[place] = own.active_series or general.active_series
+            columns.rate[place], columns.burst[place], columns.series[place] = self._allowed(tenant)
+            columns.tokens[place] = columns.burst[place]
             columns.filled_at[place], columns.active[place] = now_s, 0
         return place
+
+    def _allowed(self, tenant: TenantId) -> tuple[float, float, int]:
+        """Rate, burst and series of a tenant."""
+        general, own = self._limits, self.overrides.of(tenant)
+        return (
+            own.samples_per_s or general.samples_per_s,
+            own.burst or general.burst,
+            own.active_series or general.active_series,
+        )
+
+    def _widest(self) -> LimitSettings:
+        """The general limits, with the label limits of the tenant who may send the most."""
+        own = self.overrides.limits.values()
+        if not own:
+            return self._limits
+        wide = {
+            name: max([getattr(self._limits, name), *(getattr(one, name) for one in own)])
+            for name in _LABEL_LIMITS
+        }
+        return replace(self._limits, **wide)
+
+
+_LABEL_LIMITS = ("labels", "label_name_bytes", "label_value_bytes")
+
+
+def _with_own(general: LimitSettings, own: TenantLimits) -> LimitSettings:
+    mine = {name: getattr(own, name) for name in _LABEL_LIMITS if getattr(own, name)}
+    return replace(general, **mine)

@@ -127,7 +127,8 @@ class Collector:
         headers = headers_of(scope)
         try:
             claim = self._claim(headers)
-            async with self._bodies.body(receive, headers) as body:
+            limit = self.intake.body_bytes(claim.tenant)
+            async with self._bodies.body(receive, headers, limit) as body:
                 request = Request(receiver.path, headers, body, _now_ms())
                 return await receiver.answer(request, claim)
         except Rejected as rejected:
@@ -149,6 +150,7 @@ class Collector:
         if path == "/metrics":
             self.metrics.series.set(self.intake.known_series)
             self.metrics.compiled.set(scan() is not None)
+            self.metrics.overrides_healthy.set(self.intake.overrides_healthy)
             self.metrics.undrained.set(self.spool.undrained_bytes)
             return Reply(200, *self.metrics.page())
         if path == "/readyz" and not self.spool.healthy:

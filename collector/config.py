@@ -44,20 +44,33 @@ class TenancySettings:
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:
-    """What one tenant may send; 0 means the general limit."""
+    """What one tenant may send; 0 means the general limit.
+
+    `body_bytes` holds for requests with a token that is bound to the tenant.
+    """
 
     tenant: str
     samples_per_s: float = 0
     burst: float = 0
     active_series: int = 0
+    labels: int = 0
+    label_name_bytes: int = 0
+    label_value_bytes: int = 0
+    body_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """Bounds on what is taken in, per tenant and per request."""
+    """Bounds on what is taken in, per tenant, per request and altogether (`*_total`).
+
+    `overrides` names a file of limits of single tenants that is read again while we run (TOML or
+    JSON, the shape of Mimir's overrides).
+    """
 
     samples_per_s: float = 10_000
     burst: float = 200_000
+    samples_per_s_total: float = 10_000_000
+    burst_total: float = 20_000_000
     active_series: int = 150_000
     series_total: int = 1_000_000
     series_idle_s: float = 1_200
@@ -70,6 +83,7 @@ class LimitSettings:
     decoded_bytes: int = 32 * MIB  # about twice as much is held while it is read
     series_per_request: int = 100_000
     rows_per_request: int = 100_000
+    overrides: Path | None = None
     tenants: tuple[TenantLimits, ...] = ()
 
 
@@ -195,7 +209,12 @@ def _limit_problems(limits: LimitSettings) -> Iterator[str]:
         if isinstance(value, int | float) and not value > 0:
             yield f"limits.{name}: {value} lets nothing in, give a number above 0"
     for one in limits.tenants:
-        if min(one.samples_per_s, one.burst, one.active_series) < 0:
+        if (
+            min(
+                getattr(one, name) for name in TenantLimits.__dataclass_fields__ if name != "tenant"
+            )
+            < 0
+        ):
             yield f"limits.tenants: negative limit of {one.tenant!r}, use 0 for the general limit"
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from collector.admission import FINE, TENANT_RATE, VERDICTS, Budgets, is_stale, judge
 from collector.catalog import Catalog
-from collector.config import CollectorSettings
+from collector.config import CollectorSettings, LimitSettings
 from collector.mapping import Mapped
 from collector.metrics import CollectorMetrics
 from collector.model import (
@@ -133,6 +133,21 @@ class Intake:
         """Series held in memory."""
         return len(self._book)
 
+    @property
+    def widest(self) -> LimitSettings:
+        """The limits before it is known whose a series is: of the tenant who may send the most."""
+        return self._budgets.widest
+
+    def body_bytes(self, tenant: str) -> int:
+        """Bytes a body may have whose token is bound to this tenant ("" to none)."""
+        own = self._budgets.overrides.of(tenant).body_bytes if tenant else 0
+        return own or self._limits.body_bytes
+
+    @property
+    def overrides_healthy(self) -> bool:
+        """Whether the file of limits could be read."""
+        return self._budgets.overrides.healthy
+
     async def mapping(self) -> list[Mapped]:
         """Which rule took which metric of the series known now."""
         work = self._thread.submit(lambda: self._book.mapping.lines(self._book.columns.seen_s))
@@ -220,6 +235,7 @@ class Intake:
         return self._book
 
     def _sweep(self, now_s: float) -> None:
+        self._budgets.refresh(now_s=now_s)
         if now_s - self._swept_s > SWEEP_S:
             self._swept_s = now_s
             self._book.sweep(now_s=now_s)
@@ -267,13 +283,27 @@ class Intake:
         counts = np.bincount(tenants[live], minlength=len(book.tenants))
         senders = np.flatnonzero(counts)
         names = [book.tenants[index] for index in senders.tolist()]
-        taken = self._budgets.take_each(names, counts[senders], now_s=now_s)
+        taken = self._charged(names, counts[senders], now_s)
         self._quarantined(names, taken, now_s, rows=False)
         for number in np.flatnonzero(taken < counts[senders]).tolist():
             over = np.flatnonzero(tenants == senders[number])[taken[number] :]
             verdicts[over] = TENANT_RATE
         live[verdicts != FINE] = False
         return live
+
+    def _charged(
+        self, names: Sequence[TenantId], sent: npt.NDArray[np.int64], now_s: float
+    ) -> npt.NDArray[np.int64]:
+        """How much each tenant may send of what it sent.
+
+        Raises Rejected(OVERLOADED) when all tenants together send too fast; none pays then.
+        """
+        taken = self._budgets.take_each(names, sent, now_s=now_s)
+        if not self._budgets.take_of_all(int(taken.sum()), now_s=now_s):
+            self._budgets.give_back(names, taken)
+            detail = "all tenants together exceed limits.samples_per_s_total: send it again"
+            raise Rejected(Rejection.OVERLOADED, detail, retry_after_s=2)
+        return taken
 
     def _quarantined(
         self, names: Sequence[TenantId], taken: npt.NDArray[np.int64], now_s: float, *, rows: bool
@@ -292,7 +322,7 @@ class Intake:
         codes = coded.indices.to_numpy(zero_copy_only=False)
         names = coded.dictionary.to_pylist()
         sent = np.bincount(codes, minlength=len(names))
-        taken = self._budgets.take_each(names, sent, now_s=now_s)
+        taken = self._charged(names, sent, now_s)
         self._quarantined(names, taken, now_s, rows=True)
         for index in np.flatnonzero(taken < sent).tolist():
             keep[np.flatnonzero(codes == index)[taken[index] :]] = False

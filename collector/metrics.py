@@ -51,6 +51,11 @@ class CollectorMetrics:
             "Whether bodies are read by compiled loops (1) or by their NumPy form (0).",
             registry=self.registry,
         )
+        self.overrides_healthy = Gauge(
+            "partywall_overrides_healthy",
+            "1 when limits.overrides could be read; else the limits before it stay in force.",
+            registry=self.registry,
+        )
         self.undrained = Gauge(
             "partywall_spool_undrained_bytes",
             "Bytes of sealed segments the analyzer has not drained.",

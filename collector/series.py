@@ -285,11 +285,12 @@ class SeriesBook:
             )
         if "" in labels:
             raise Rejected(Rejection.INVALID_FIELD, "a label without a name", field="labels")
-        check_labels(labels, self._limits)
+        check_labels(labels, self._budgets.widest)
         feeds = self._catalog.feeds(name, labels)
         if not feeds:
             return [], UNKNOWN_TENANT, 1.0, ""
         tenant = self._resolver.tenant_of(labels, origin.claim)
+        self._budgets.check_labels(tenant, labels)
         series = [self._series(origin, feed, tenant, labels) for feed in feeds]
         if len(self) - self._dead >= self._limits.series_total:
             raise Rejected(Rejection.TENANT_SERIES, "the collector holds as many series as it may")

@@ -85,23 +85,29 @@ class Bodies:
         self._held = 0
 
     @asynccontextmanager
-    async def body(self, receive: Receive, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
+    async def body(
+        self, receive: Receive, headers: Mapping[str, str], limit: int = 0
+    ) -> AsyncIterator[bytes]:
         """A whole body, counted while it streams and until it is done with.
+
+        `limit` holds for this one, where it is given.
 
         Raises Rejected: BODY_TOO_LARGE, OVERLOADED when others fill the room, UNAVAILABLE when it
         takes too long. Raises Disconnected.
         """
         parts: list[bytes] = []
         try:
-            await self._fill(parts, receive, headers)
+            await self._fill(parts, receive, headers, limit or self._limit)
             yield b"".join(parts)
         finally:
             self._held -= sum(map(len, parts))
 
-    async def _fill(self, parts: list[bytes], receive: Receive, headers: Mapping[str, str]) -> None:
+    async def _fill(
+        self, parts: list[bytes], receive: Receive, headers: Mapping[str, str], limit: int
+    ) -> None:
         try:
             async with asyncio.timeout(BODY_S):
-                async for part in _parts(receive, headers, self._limit):
+                async for part in _parts(receive, headers, limit):
                     parts.append(part)
                     self._held += len(part)
                     if self._held > BODIES_AT_ONCE * self._limit:

@@ -45,7 +45,8 @@ class OtlpReceiver:
 
         def decode(book: SeriesBook) -> Readings:
             points = parse(self._body(request))
-            return otlp.read(points, book, claim, self._keep, self._limits, now_s=now_s)
+            limits = self._intake.widest
+            return otlp.read(points, book, claim, self._keep, limits, now_s=now_s)
 
         accepted = await self._intake.samples(decode, now_ms=request.now_ms)
         if accepted.refused and accepted.shed:

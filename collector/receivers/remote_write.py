@@ -52,7 +52,7 @@ class RemoteWriteReceiver:
                 data.tobytes(),
                 origin=origin,
                 now_s=now_s,
-                limits=self._limits,
+                limits=self._intake.widest,
             )
         return bind(
             remote_write.decode,

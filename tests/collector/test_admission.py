@@ -112,3 +112,20 @@ def test_tenants_that_went_away_are_forgotten():
     budgets.forget_idle(now_s=10)
 
     assert (kept, len(budgets)) == (100, 0)
+
+
+def test_what_all_send_together_has_a_limit_too():
+    budgets = Budgets(LimitSettings(samples_per_s_total=10, burst_total=100))
+
+    assert budgets.take_of_all(150, now_s=0), "an empty crowd takes any body"
+    assert not budgets.take_of_all(1, now_s=0)
+    assert not budgets.take_of_all(60, now_s=10)
+    assert budgets.take_of_all(60, now_s=11)
+
+
+def test_what_was_charged_in_vain_is_given_back():
+    budgets = Budgets(LimitSettings(samples_per_s=1, burst=100))
+    budgets.take(ACME, 100, now_s=0)
+    budgets.give_back([ACME], np.array([40]))
+
+    assert budgets.take(ACME, 100, now_s=0) == 40

@@ -1,0 +1,98 @@
+"""One tenant floods the collector with new series; nobody else may notice.
+
+The long form sends a million (`make soak`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections import Counter
+
+import httpx
+import pytest
+
+from collector.config import LimitSettings
+from tests.collector.rooms import client, collector, readings
+from tests.collector.senders import RW1_HEADERS, series, snappy, write_request
+
+NOW = time.time_ns() // 1_000_000
+QUIET = ("acme", "globex", "initech")
+LIMIT = 500
+
+
+def body(tenant: str, numbers: range) -> bytes:
+    name = {"__name__": "partywall_finished_total", "tenant": tenant, "resource": "db:x"}
+    entries = (series({**name, "n": str(n)}, [(1.0, NOW)]) for n in numbers)
+    return snappy(write_request(*entries))
+
+
+async def flood(tmp_path, total: int, each: int) -> tuple[Counter[str], Counter[tuple[str, int]]]:
+    """Bodies of a noisy tenant, each followed by one of every quiet tenant."""
+    app = collector(tmp_path, limits=LimitSettings(active_series=LIMIT, series_total=10_000))
+    written, statuses = Counter[str](), Counter[tuple[str, int]]()
+    async with client(app) as http:
+
+        async def send(tenant: str, numbers: range) -> None:
+            answer = await http.post(
+                "/api/v1/write", content=body(tenant, numbers), headers=RW1_HEADERS
+            )
+            statuses[tenant, answer.status_code] += 1
+            written[tenant] += int(answer.headers["X-Prometheus-Remote-Write-Samples-Written"])
+
+        for begin in range(0, total, each):
+            await send("umbrella", range(begin, begin + each))
+            for number, tenant in enumerate(QUIET):
+                at = (begin // each) % 40 + 40 * number
+                await send(tenant, range(at, at + 10))
+    app.close()
+    return written, statuses
+
+
+def check(written: Counter[str], statuses: Counter[tuple[str, int]], rounds: int) -> None:
+    for tenant in QUIET:
+        assert statuses[tenant, 204] == rounds
+        assert written[tenant] == 10 * rounds
+    assert written["umbrella"] == LIMIT, "the limit is exact"
+    assert statuses["umbrella", 503] == 0
+
+
+def test_one_tenants_flood_of_series_costs_the_others_nothing(tmp_path):
+    written, statuses = asyncio.run(flood(tmp_path, 40_000, 4_000))
+
+    check(written, statuses, 10)
+    assert sum(s.tenant == "umbrella" for s, _, _ in readings(tmp_path)) == LIMIT
+
+
+@pytest.mark.soak
+def test_a_million_series_of_one_tenant_cost_the_others_nothing(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    written, statuses = asyncio.run(flood(tmp_path, 1_000_000, 5_000))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+    check(written, statuses, 200)
+    assert grown < 300 * 1024, f"{grown} KiB more memory"
+
+
+def test_a_tenant_in_a_body_of_many_is_shed_alone(tmp_path):
+    limits = LimitSettings(active_series=5)
+    crowd = write_request(
+        *(
+            series({"__name__": "partywall_waiting", "tenant": tenant, "n": str(n)}, [(1.0, NOW)])
+            for n in range(20)
+            for tenant in ("umbrella", "acme")
+            if tenant == "umbrella" or n < 5
+        )
+    )
+
+    async def run() -> httpx.Response:
+        app = collector(tmp_path, limits=limits)
+        async with client(app) as http:
+            answer = await http.post("/api/v1/write", content=snappy(crowd), headers=RW1_HEADERS)
+        app.close()
+        return answer
+
+    answer = asyncio.run(run())
+    assert answer.status_code == 400
+    assert Counter(s.tenant for s, _, _ in readings(tmp_path)) == {"acme": 5, "umbrella": 5}
