@@ -33,6 +33,7 @@ from analyzer.cost.book import book
 from analyzer.cycle import Rooms
 from analyzer.density import held_densities
 from analyzer.ingest import Ingest
+from analyzer.ingest.tally import COUNT
 from analyzer.jobs import Job, Timetable, cycle_job, wall_clock
 from analyzer.judgement import Bench, Judge
 from analyzer.model import EventType
@@ -49,6 +50,7 @@ from analyzer.reports.ledger import Report, close_weeks
 from analyzer.sources import watch
 from analyzer.store import Store, StoreBusyError, Transaction
 from analyzer.windows import Windows
+from collector import loops
 from collector.model import ResourceId, TenantId
 
 log = logging.getLogger("partywall.analyzer")
@@ -263,6 +265,7 @@ def run(settings: AnalyzerSettings) -> None:
     host, port = settings.address
     try:
         app = build(settings)
+        loops.load_aside(COUNT, cache=settings.data / "compiled")
     except StoreBusyError as owned:
         raise SystemExit(
             f"analyzer: cannot open {settings.database}\n"

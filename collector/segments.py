@@ -113,13 +113,25 @@ def whole_length(data: bytes | memoryview) -> int:
     return len(MAGIC) + length if length else 0
 
 
+def read(data: bytes | memoryview) -> Iterator[tuple[Iterator[Frame], int]]:
+    """The frames of each whole record, and how many bytes of the segment are whole with it."""
+    at = len(MAGIC)
+    for body in records(data):
+        at += _HEAD.size + len(body)
+        yield _frames(body), at
+
+
 def decode(data: bytes | memoryview) -> Iterator[Frame]:
     """The frames of a segment; stops at the first record that is not whole."""
-    for body in records(data):
-        payload = body[1:]
-        if body[0] == _SERIES:
-            yield from _decoder.decode(payload)
-        elif body[0] == _SAMPLES:
-            yield _unpack_samples(payload)
-        elif body[0] == _ROWS:
-            yield _unpack_rows(payload)
+    for frames, _ in read(data):
+        yield from frames
+
+
+def _frames(body: memoryview) -> Iterator[Frame]:
+    payload = body[1:]
+    if body[0] == _SERIES:
+        yield from _decoder.decode(payload)
+    elif body[0] == _SAMPLES:
+        yield _unpack_samples(payload)
+    elif body[0] == _ROWS:
+        yield _unpack_rows(payload)

@@ -366,8 +366,10 @@ def read_segment(path: Path) -> Iterator[Frame]:
     follows was acknowledged, and the file must not be removed.
     """
     data = path.read_bytes()
-    whole = segments.whole_length(data)
-    yield from segments.decode(data[:whole])
+    whole = 0
+    for frames, end in segments.read(data):
+        yield from frames
+        whole = end
     if whole < len(data):
         raise ValueError(f"{len(data) - whole} of {len(data)} bytes are damaged or follow damage")
 

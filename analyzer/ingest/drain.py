@@ -16,17 +16,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analyzer import registry
-from analyzer.ingest.counters import Ordered, Readings, increments, last_of_each, order
 from analyzer.ingest.memory import DrainMemory
 from analyzer.ingest.native import native_rows
-from analyzer.ingest.newborn import newborn, watch
-from analyzer.ingest.once import counted_before
-from analyzer.ingest.pivot import usage_rows
+from analyzer.ingest.tally import Tally, tally
 from analyzer.registry import Key
 from analyzer.store import Store, Transaction
 from collector import spool
@@ -216,23 +212,23 @@ class _Commit:
     def run(self) -> Drained:
         """Declare, count, write. The order matters only in that the state is saved last."""
         self._declare()
-        readings, unknown = self._readings()
-        ordered = order(readings, self._book.memory, self._book.scale.array)
-        counted, resets = self._count(ordered)
+        samples = [frame for frame in self._frames() if isinstance(frame, Samples)]
+        counted = tally(samples, self._book, self._generation)
+        self._save(counted)
         native = self._native()
-        rows = pa.concat_tables([counted, *native.tables])
-        newest = _newest(ordered, native.tables)
+        rows = pa.concat_tables([counted.rows, *native.tables])
+        newest = _newest(counted, native.tables)
         self._write(rows, native, newest)
-        self._register(ordered, native.tables)
+        self._register(counted, native.tables)
         return Drained(
             segments=len(self._segments),
             samples=sum(segment.samples for segment in self._segments),
             rows=len(rows),
-            late=ordered.late,
-            duplicates=ordered.duplicates,
-            resets=resets,
-            invalid=ordered.invalid + native.invalid,
-            unknown=unknown,
+            late=counted.late,
+            duplicates=counted.duplicates,
+            resets=counted.resets,
+            invalid=counted.invalid + native.invalid,
+            unknown=counted.unknown,
             repeated=native.repeated,
             damaged=sum(segment.damaged for segment in self._segments),
             newest=None if newest is None else newest.replace(tzinfo=UTC),
@@ -256,45 +252,10 @@ class _Commit:
             table = pa.table({"generation": generation, "sid": sids, "ix": numbers})
             self._tx.load("add_series_sids", table)
 
-    def _readings(self) -> tuple[Readings, int]:
-        """All samples of the commit by series number, and how many had a sid nobody declared."""
-        frames = [frame for frame in self._frames() if isinstance(frame, Samples)]
-        sids = _joined([frame.sids for frame in frames], np.int64)
-        declared = self._generation.ix.array
-        inside = sids < len(declared)
-        number = np.full(len(sids), -1, dtype=np.int64)
-        number[inside] = declared[sids[inside]]
-        starts = [
-            np.zeros(len(f.sids), np.int64) if f.start_ms is None else f.start_ms for f in frames
-        ]
-        readings = Readings(
-            number,
-            _joined([frame.ts_ms for frame in frames], np.int64),
-            _joined([frame.values for frame in frames], np.float64),
-            _joined(starts, np.int64),
-        )
-        known = number >= 0
-        unknown = len(number) - int(np.count_nonzero(known))
-        return (readings.take(known) if unknown else readings), unknown
-
-    def _count(self, ordered: Ordered) -> tuple[pa.Table, int]:
-        readings = ordered.readings
-        watched = watch(readings, self._book)
-        if self._generation.first_ms is None and len(readings.series):
-            self._generation.first_ms = int(readings.ts_ms.min())
-        first = readings.take(ordered.first(self._book.memory))
-        counts = newborn(first, self._book, generation_ms=self._generation.first_ms or 0)
-        kinds, silent = self._book.kind.array, counted_before(readings, self._book)
-        found = increments(ordered, self._book.memory, kinds, counts, silent)
-        self._save(ordered, watched)
-        return usage_rows(found, self._book), found.resets
-
-    def _save(self, ordered: Ordered, watched: dict[str, int]) -> None:
-        changed, memory = last_of_each(ordered)
-        self._book.remember(changed, memory)
+    def _save(self, counted: Tally) -> None:
         self._memory.save_series(self._tx)
-        self._memory.save_states(self._tx, changed)
-        if watched:
+        self._memory.save_states(self._tx, counted.changed)
+        if watched := counted.watched:
             table = pa.table({"resource": list(watched), "since_ms": list(watched.values())})
             self._tx.load("add_watched", table)
         self._tx.execute("drop_generation", id=self._generation_id)
@@ -347,7 +308,7 @@ class _Commit:
             }
         )
 
-    def _register(self, ordered: Ordered, tables: Sequence[pa.Table]) -> None:
+    def _register(self, counted: Tally, tables: Sequence[pa.Table]) -> None:
         """Tenants, resources and placements nobody told us of."""
         memory = self._memory
         native: set[Key] = set()
@@ -357,26 +318,20 @@ class _Commit:
                 native.add(Key(row["tenant"], row["resource"], row["family"]))
         fresh = (native - memory.registered).union(self._book.keys[memory.registered_keys :])
         if fresh:
-            since = _oldest(ordered, tables) or self._now
+            since = _oldest(counted, tables) or self._now
             registry.observe(self._tx, fresh, since=since, now=self._now)
         memory.registered |= native
         memory.registered_keys = len(self._book.keys)
-
-
-def _joined(arrays: Sequence[np.ndarray], dtype: type[np.generic]) -> np.ndarray:
-    if not arrays:
-        return np.zeros(0, dtype=dtype)
-    return np.concatenate(arrays).astype(dtype, copy=False)
 
 
 def _minutes(rows: pa.Table) -> pa.Array:
     return pc.unique(pc.floor_temporal(rows.column("ts"), unit="minute"))
 
 
-def _newest(ordered: Ordered, tables: Sequence[pa.Table]) -> datetime | None:
+def _newest(counted: Tally, tables: Sequence[pa.Table]) -> datetime | None:
     ends = []
-    if len(ordered.readings.ts_ms):
-        ends.append(_moment(int(ordered.readings.ts_ms.max()) * 1000))
+    if counted.newest_ms is not None:
+        ends.append(_moment(counted.newest_ms * 1000))
     for table in tables:
         if len(table):
             ts = table.column("ts").cast(pa.int64())
@@ -385,10 +340,10 @@ def _newest(ordered: Ordered, tables: Sequence[pa.Table]) -> datetime | None:
     return max(ends, default=None)
 
 
-def _oldest(ordered: Ordered, tables: Sequence[pa.Table]) -> datetime | None:
+def _oldest(counted: Tally, tables: Sequence[pa.Table]) -> datetime | None:
     begins = [pc.min(table.column("ts")).as_py() for table in tables if len(table)]
-    if len(ordered.readings.ts_ms):
-        begins.append(_moment(int(ordered.readings.ts_ms.min()) * 1000))
+    if counted.oldest_ms is not None:
+        begins.append(_moment(counted.oldest_ms * 1000))
     return min(begins, default=None)
 
 

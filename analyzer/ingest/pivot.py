@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 
@@ -9,19 +11,29 @@ from analyzer.ingest.book import COLUMNS, FIRST_BUCKET, NO_BOUNDS, WAITING, Seri
 from analyzer.ingest.counters import Floats, Increments, Ints, Mask
 from collector.model import BUCKETS, GRAIN_S, USAGE_SCHEMA
 
-_WIDTH = FIRST_BUCKET + BUCKETS
+WIDTH = FIRST_BUCKET + BUCKETS
 _DENSE = 20_000_000
+_NAMES = [name for _, name in COLUMNS] + [f"b{k:02d}" for k in range(BUCKETS)]
+
+
+class Sums(NamedTuple):
+    """[WIDTH, rows] sums and whether anything fed them; `waiting` are the sums of the gauges."""
+
+    amounts: Ints
+    known: Mask
+    waiting: Floats
 
 
 def usage_rows(found: Increments, book: SeriesBook) -> pa.Table:
     """The rows of `usage_10s` these increments make. A column no reading fed is null."""
     if not len(found.series):
-        return _table(np.zeros(0, np.int64), np.zeros(0, np.int64), book, _empty())
+        nothing = np.zeros(0, np.int64)
+        return summed_rows(nothing, nothing, _sums(found, nothing, book), book)
     places = len(book.row_key.array)
     first = int(found.window.min())
     code = (found.window - first) * places + book.row_of(found.series)
     codes, row = _ranked(code, (int(found.window.max()) - first + 1) * places)
-    return _table(codes // places + first, codes % places, book, _sums(found, row, book))
+    return summed_rows(codes // places + first, codes % places, _sums(found, row, book), book)
 
 
 def _ranked(code: Ints, size: int) -> tuple[Ints, Ints]:
@@ -37,35 +49,30 @@ def _ranked(code: Ints, size: int) -> tuple[Ints, Ints]:
     return codes, rank[code]
 
 
-def _empty() -> tuple[Ints, Floats, Mask]:
-    shape = (0, _WIDTH)
-    return np.zeros(shape, np.int64), np.zeros(0), np.zeros(shape, dtype=bool)
-
-
-def _sums(found: Increments, row: Ints, book: SeriesBook) -> tuple[Ints, Floats, Mask]:
-    """Sums per (row, column), sums of gauges per row, and which of them were fed."""
-    count = int(row.max()) + 1
-    sums = np.zeros(count * _WIDTH, dtype=np.int64)
-    known = np.zeros(count * _WIDTH, dtype=bool)
+def _sums(found: Increments, row: Ints, book: SeriesBook) -> Sums:
+    count = int(row.max()) + 1 if len(row) else 0
+    sums = np.zeros(WIDTH * count, dtype=np.int64)
+    known = np.zeros(WIDTH * count, dtype=bool)
     slot = book.slot.array[found.series]
-    place = row * _WIDTH + slot
+    place = slot * count + row
     np.add.at(sums, place, found.amounts)
     known[place] = True
     minus = book.minus.array[found.series]
     taken = minus >= 0
-    np.subtract.at(sums, row[taken] * _WIDTH + minus[taken], found.amounts[taken])
+    np.subtract.at(sums, minus[taken] * count + row[taken], found.amounts[taken])
     waits = slot == WAITING
     waiting = np.zeros(count, dtype=np.float64)
     np.add.at(waiting, row[waits], found.values[waits])
-    shaped = known.reshape(count, _WIDTH)
-    shaped[:, FIRST_BUCKET:] |= shaped[:, FIRST_BUCKET:].any(axis=1, keepdims=True)
-    return sums.reshape(count, _WIDTH), waiting, shaped
+    return Sums(sums.reshape(WIDTH, count), known.reshape(WIDTH, count), waiting)
 
 
-def _table(
-    window: Ints, place: Ints, book: SeriesBook, sums: tuple[Ints, Floats, Mask]
-) -> pa.Table:
-    amounts, waiting, known = sums
+def summed_rows(window: Ints, place: Ints, sums: Sums, book: SeriesBook) -> pa.Table:
+    """The table of these sums: row k is that of `window[k]` and of the book's row `place[k]`.
+
+    Buckets are known together. A row nothing was added to is left out.
+    """
+    known = sums.known
+    known[FIRST_BUCKET:] = known[FIRST_BUCKET:].any(axis=0)
     key, bounds = book.row_key.array[place], book.row_bounds.array[place]
     columns: dict[str, pa.Array] = {
         "ts": pa.array(window * (GRAIN_S * 1_000_000)).cast(pa.timestamp("us")),
@@ -75,8 +82,16 @@ def _table(
         "family": pa.array([k.family for k in book.keys], pa.string()).take(pa.array(key)),
         "bounds": pa.array(bounds.astype(np.int16), mask=bounds == NO_BOUNDS),
     }
-    names = [name for _, name in COLUMNS] + [f"b{k:02d}" for k in range(BUCKETS)]
-    for slot, name in enumerate(names):
-        values = waiting if slot == WAITING else np.ascontiguousarray(amounts[:, slot])
-        columns[name] = pa.array(values, mask=~known[:, slot])
-    return pa.table([columns[field.name] for field in USAGE_SCHEMA], schema=USAGE_SCHEMA)
+    for slot, name in enumerate(_NAMES):
+        values = sums.waiting if slot == WAITING else sums.amounts[slot]
+        columns[name] = _column(values, known[slot])
+    fields = [columns[field.name] for field in USAGE_SCHEMA]
+    table = pa.table(fields, schema=USAGE_SCHEMA)
+    fed = known.any(axis=0)
+    return table if fed.all() else table.filter(pa.array(fed))
+
+
+def _column(values: Ints | Floats, known: Mask) -> pa.Array:
+    if known.all():
+        return pa.array(values)
+    return pa.array(values, mask=~known)

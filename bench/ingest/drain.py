@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analyzer.ingest import Ingest
+from analyzer.ingest.tally import COUNT
 from analyzer.store import Store
+from collector import loops
 from partywall import config
 
 EVERY_S = 1.0
@@ -22,6 +24,7 @@ def main() -> None:
     settings = config.read(Path(sys.argv[1])).analyzer
     store = Store.open(settings.database, memory_limit=settings.memory_limit)
     ingest = Ingest(store)
+    loops.load(COUNT, cache=settings.data / "compiled")
     print("ready", flush=True)
     while True:
         ready, _, _ = select.select([sys.stdin], [], [], EVERY_S)
