@@ -46,6 +46,11 @@ class Guard:
                 raise BlockedError(f"{host} is {answer}: {reason}")
         return answers[0]
 
+    def is_listed(self, address: str) -> bool:
+        """Whether the operator's list names this very address."""
+        seen = ipaddress.ip_address(address.split("%")[0])
+        return all(self._listed(each) for each in (seen, *_hidden(seen)))
+
     def _objection(self, address: Address, port: int) -> str:
         seen = (address, *_hidden(address))
         if any(_never(a) for a in seen):

@@ -30,7 +30,8 @@ FURTHEST = timedelta(minutes=70)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery somebody is about to try. `attempt` counts from 1 and proves who holds it."""
+    """A delivery somebody is about to try. `attempt` counts from 1 and proves who holds it;
+    `thread` is what the receiver made of the lane before."""
 
     delivery: str
     attempt: int
@@ -38,6 +39,7 @@ class Claim:
     replay: bool
     event: Event
     lease_until: datetime
+    thread: str = ""
 
 
 def post(
@@ -107,7 +109,11 @@ def claim(
         ids = [taken.delivery for taken in claims]
         if ids:
             tx.execute("notify_claim", ids=ids, lease_until=stored(now + lease))
-    return claims
+        if channel is None or channel.understood is None:
+            return claims
+        lanes = [each.event.lane for each in claims]
+        threads = dict(tx.rows("notify_threads", endpoint=endpoint.id, lanes=lanes))
+    return [replace(each, thread=threads.get(each.event.lane, "")) for each in claims]
 
 
 def _claimed(tx: Transaction, row: tuple[Any, ...], until: datetime) -> Claim | None:
@@ -159,6 +165,7 @@ def prune(store: Store, settings: NotifySettings, *, now: datetime) -> None:
     with store.transaction() as tx:
         tx.execute("notify_prune_attempts", before=before)
         tx.execute("notify_prune_deliveries", before=before)
+        tx.execute("notify_prune_threads")
 
 
 def _replay(tx: Transaction, delivery: str, now: datetime) -> None:

@@ -12,16 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from analyzer.notify.answer import BREAKER_AFTER, Answer, Verdict, judge
-from analyzer.notify.channels import render
+from analyzer.notify.channels import CHANNELS, render
 from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint
 from analyzer.notify.feed import EVERY, fed, feed
 from analyzer.notify.outbox import Claim, claim, replan
+from analyzer.notify.pace import Pace
 from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import Sent, Settled, Tried, settle
 from analyzer.notify.signature import signed_headers
@@ -97,6 +98,7 @@ class Sender:
         self._chance, self._limit = chance, limit
         self._workers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="deliver")
         self._busy: dict[str, Future[Delivered]] = {}
+        self._paces: dict[str, Pace] = {}
         self._closing = threading.Event()
         self._feeds: dict[str, Future[int]] = {}
         self._fed_at = datetime.min.replace(tzinfo=UTC)
@@ -189,8 +191,21 @@ class Sender:
         if free < 1 or flying > ahead // 2:
             return None, []
         lease = timedelta(seconds=self._settings.lease_s)
-        room = min(ahead - flying, free)
-        return to, claim(self._store, to, now=now, lease=lease, limit=room)
+        pace = self._pace(to)
+        room = min(ahead - flying, free, pace.left() if pace else free)
+        if room < 1:
+            return None, []
+        claims = claim(self._store, to, now=now, lease=lease, limit=room)
+        if pace:
+            pace.take(len(claims))
+        return to, claims
+
+    def _pace(self, to: Endpoint) -> Pace | None:
+        """Shared by all endpoints of one address."""
+        channel = CHANNELS.get(to.format)
+        if channel is None or channel.a_second is None:
+            return None
+        return self._paces.setdefault(to.url, Pace(channel.a_second))
 
     def _try(self, taken: Claim, to: Endpoint, clock: Clock, streak: _Streak) -> Tried:
         late = clock() + timedelta(seconds=self._settings.total_timeout_s) > taken.lease_until
@@ -205,7 +220,7 @@ def attempt(taken: Claim, to: Endpoint, clock: Clock, transport: Transport) -> T
     """Render, sign, post."""
     started = clock()
     try:
-        message = render(taken.event, to.addressee(), to.format)
+        message = render(taken.event, to.addressee(taken.thread), to.format)
     except (ValueError, LookupError, TypeError, ArithmeticError) as broken:
         # One odd event must not stop the endpoint: it dies, with its reason in the log.
         refused = Answer(None, error=f"cannot be written: {broken!r}", unsendable=True)
@@ -213,7 +228,17 @@ def attempt(taken: Claim, to: Endpoint, clock: Clock, transport: Transport) -> T
     if message is None:
         return Tried(taken, Sent(None, {}, None, started))
     headers = _headers(taken, to, message, started)
-    return Tried(taken, Sent(message, headers, transport.send(message, headers), started))
+    answer = _understood(transport.send(message, headers), message, to.format)
+    return Tried(taken, Sent(message, headers, answer, started))
+
+
+def _understood(answer: Answer, message: Message, style: str) -> Answer:
+    """The answer as its channel reads it, with what is to be said of the message itself."""
+    read = CHANNELS[style].understood
+    answer = read(answer, message) if read is not None else answer
+    if not message.note:
+        return answer
+    return replace(answer, error=f"{message.note}; {answer.error}".rstrip("; "))
 
 
 class _Streak:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from analyzer.model import EventType
 from analyzer.notify.addressing import pages
 from analyzer.notify.answer import Answer, Verdict, judge, next_try
-from analyzer.notify.channels.message import Message
+from analyzer.notify.channels.message import FORGET, Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint, endpoints
 from analyzer.notify.event import Event, cut, event_id
@@ -91,12 +91,22 @@ def settle(
             tx.load("notify_settle", _settled_table(ends))
         to = endpoint(tx, endpoint_id)
         answers = [(e.claim.event, e.sent.answer) for e in ours if e.sent and e.sent.answer]
+        for event, answer in answers:
+            if answer.thread:
+                _thread(tx, endpoint_id, event.lane, answer.thread)
         if to is not None and answers:
             tx.load("notify_attempts_insert", _log_table(ours, to.secrets))
             _check_up(tx, to, answers, now, chance())
     total = Counter(_name(end, each) for end, each in zip(ends, ours, strict=True))
     total[Settled.LOST_LEASE] += len(tries) - len(ours)
     return total
+
+
+def _thread(tx: Transaction, endpoint_id: str, lane: str, reference: str) -> None:
+    """What the receiver made of the lane, or that it is there no more."""
+    tx.execute("notify_thread_forget", endpoint=endpoint_id, lane=lane)
+    if reference != FORGET:
+        tx.execute("notify_thread_keep", endpoint=endpoint_id, lane=lane, reference=reference)
 
 
 def _ended(tried: Tried, now: datetime, jitter: float, give_up: timedelta) -> _End:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol
 
 import httpcore
 
 from analyzer.notify.answer import Answer
-from analyzer.notify.channels.message import Message
+from analyzer.notify.channels.message import Mail, Message
 from analyzer.notify.guard import BlockedError, Guard, guard
+from analyzer.notify.mail import send_mail
 from analyzer.notify.settings import NotifySettings
-
-MAX_ANSWER = 2048
-"""Bytes of the answer we read and keep."""
 
 
 class Transport(Protocol):
@@ -32,13 +31,22 @@ class Transport(Protocol):
 class HttpTransport:
     """The real one. Every send opens its own connection, so each is checked anew."""
 
-    def __init__(self, settings: NotifySettings, *, guarded: Guard | None = None) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: NotifySettings,
+        *,
+        guarded: Guard | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`tls`: whose certificates are trusted; the system's, if not given."""
+        self._settings, self._tls = settings, tls
         self._guard = guarded or guard(settings.allow, settings.ports)
 
     def send(self, message: Message, headers: Mapping[str, str]) -> Answer:
         started = time.monotonic()
         try:
+            if message.mail is not None:
+                return self._mail(message, message.mail, started)
             status, returned, body = self._post(message, headers, started)
         except BlockedError as blocked:
             return Answer(None, error=f"blocked: {blocked}", ms=_ms(started), blocked=True)
@@ -49,6 +57,18 @@ class HttpTransport:
             return Answer(None, error=words, ms=_ms(started))
         return Answer(status, returned, body, _words(status), _ms(started))
 
+    def _mail(self, message: Message, mail: Mail, started: float) -> Answer:
+        settings = self._settings
+        answer = send_mail(
+            message,
+            mail,
+            self._guard,
+            self._tls or _tls(),
+            connect_s=settings.connect_timeout_s,
+            deadline=started + settings.total_timeout_s,
+        )
+        return replace(answer, ms=_ms(started))
+
     def _post(
         self, message: Message, headers: Mapping[str, str], started: float
     ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
@@ -56,9 +76,11 @@ class HttpTransport:
         backend = _GuardedBackend(self._guard, started + settings.total_timeout_s)
         times = {"connect": settings.connect_timeout_s, "read": settings.total_timeout_s}
         with (
-            httpcore.ConnectionPool(ssl_context=_tls(), network_backend=backend) as pool,
+            httpcore.ConnectionPool(
+                ssl_context=self._tls or _tls(), network_backend=backend
+            ) as pool,
             pool.stream(
-                "POST",
+                message.method,
                 message.url,
                 headers=_on_the_wire(message, headers),
                 content=message.body,
@@ -68,7 +90,7 @@ class HttpTransport:
             returned = tuple(
                 (k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers[:50]
             )
-            return response.status, returned, _beginning(response)
+            return response.status, returned, _beginning(response, message.reads)
 
 
 _FAILURES = (
@@ -143,13 +165,13 @@ def _left(deadline: float, timeout: float | None) -> float:
     return left if timeout is None else min(left, timeout)
 
 
-def _beginning(response: httpcore.Response) -> bytes:
+def _beginning(response: httpcore.Response, most: int) -> bytes:
     body = b""
     for part in response.iter_stream():
         body += part
-        if len(body) >= MAX_ANSWER:
+        if len(body) >= most:
             break
-    return body[:MAX_ANSWER]
+    return body[:most]
 
 
 def _on_the_wire(message: Message, headers: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -158,7 +180,8 @@ def _on_the_wire(message: Message, headers: Mapping[str, str]) -> list[tuple[str
     host = f"[{host}]" if ":" in host else host
     named = host if url.port is None else f"{host}:{url.port}"
     length = str(len(message.body))
-    return [("Host", named), ("Content-Length", length), *headers.items()]
+    bearer = [("Authorization", f"Bearer {message.token}")] if message.token else []
+    return [("Host", named), ("Content-Length", length), *bearer, *headers.items()]
 
 
 def _words(status: int) -> str:

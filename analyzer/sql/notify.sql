@@ -87,6 +87,18 @@ UPDATE endpoints SET hold_until = NULL WHERE hold_until > $longest
 UPDATE deliveries SET state = 'in_flight', attempt = attempt + 1, lease_until = $lease_until
 WHERE list_contains($ids, id)
 
+-- name: notify_threads
+SELECT lane, reference FROM threads WHERE endpoint = $endpoint AND list_contains($lanes, lane)
+
+-- name: notify_thread_forget
+DELETE FROM threads WHERE endpoint = $endpoint AND lane = $lane
+
+-- name: notify_thread_keep
+INSERT INTO threads VALUES ($endpoint, $lane, $reference)
+
+-- name: notify_prune_threads
+DELETE FROM threads WHERE lane NOT IN (SELECT lane FROM deliveries)
+
 -- name: notify_held
 -- The attempt number is the fencing token: who lost the lease no longer settles.
 SELECT id, attempt FROM deliveries WHERE state = 'in_flight' AND list_contains($ids, id)
@@ -126,6 +138,9 @@ LIMIT $limit
 
 -- name: notify_attempts
 SELECT * FROM attempts WHERE delivery = $delivery ORDER BY n
+
+-- name: notify_all_attempts
+SELECT * FROM attempts
 
 -- name: notify_replay
 UPDATE deliveries SET state = 'pending', next_at = $now, queued_at = $now, lease_until = NULL,

@@ -20,6 +20,7 @@ FORMATS = [
     ("json", "Plain JSON"),
     ("pagerduty", "PagerDuty"),
     ("slack", "Slack"),
+    ("teams", "Microsoft Teams"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
@@ -44,15 +45,43 @@ def add(
     name: str,
     url: str,
     form: Annotated[str, typer.Option("--format", help="alertmanager, slack ...")] = "alertmanager",
+    event: Annotated[list[str] | None, typer.Option(help="Only these, such as incident.*.")] = None,
+    routing_key: Annotated[str, typer.Option(help="PagerDuty's integration key.")] = "",
+    token: Annotated[
+        str, typer.Option(envvar="PARTYWALL_TOKEN_OF_ENDPOINT", help="Bot token or mail password.")
+    ] = "",
+    channel: Annotated[str, typer.Option(help="Slack's channel id, with a bot token.")] = "",
+    template: Annotated[Path | None, typer.Option(help="A file: the body of format json.")] = None,
+    sender: Annotated[str, typer.Option(help="Of a mail.")] = "",
+    recipient: Annotated[list[str] | None, typer.Option(help="Of a mail; may be repeated.")] = None,
+    username: Annotated[str, typer.Option(help="At the mail server.")] = "",
+    replica: Annotated[
+        list[str] | None, typer.Option(help="Another member of the Alertmanager cluster.")
+    ] = None,
     config: ConfigOption = None,
     api: ApiOption = "",
 ) -> None:
     """Add an endpoint; its signing secret is shown once."""
     from analyzer.api.views import EndpointIn, EndpointView
 
+    wanted = EndpointIn(
+        name=name, url=url, format=form, events=event or [], routing_key=routing_key, token=token,
+        channel=channel, template=text_of(template), sender=sender, recipients=recipient or [],
+        username=username, replicas=replica or [],
+    )  # fmt: skip
     with connect(config, api) as client:
-        made = client.post(EndpointView, "/endpoints", EndpointIn(name=name, url=url, format=form))
+        made = client.post(EndpointView, "/endpoints", wanted)
     print(f"{made.id}\nsecret: {made.secret or '-'}  (keep it: it is not shown again)")
+
+
+def text_of(file: Path | None) -> str:
+    """What stands in the file, nothing without one. Raises Failure when it cannot be read."""
+    if file is None:
+        return ""
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise Failure(f"cannot read {file}", str(wrong), "give the right file", code=2) from None
 
 
 def ping(

@@ -14,9 +14,11 @@ from analyzer.notify.channels import (
     alertmanager,
     alertmanager_api,
     cloudevents,
+    email,
     generic,
     pagerduty,
     slack,
+    teams,
 )
 from analyzer.notify.channels.message import MAX_BODY, Addressee, Message, Options
 from analyzer.notify.event import Event, fewer_victims
@@ -49,9 +51,17 @@ CHANNELS: Mapping[str, Channel] = {
     "alertmanager": Channel(alertmanager.render),
     "alertmanager_api": Channel(alertmanager_api.render),
     "cloudevents": Channel(cloudevents.render),
-    "json": Channel(generic.render),
+    "email": Channel(email.render, schemes=("smtps", "smtp"), problems=email.problems),
+    "json": Channel(generic.render, problems=generic.problems),
     "pagerduty": Channel(pagerduty.render, supersedes=True),
-    "slack": Channel(slack.render, supersedes=True),
+    "slack": Channel(
+        slack.render,
+        supersedes=True,
+        problems=slack.problems,
+        understood=slack.understood,
+        a_second=1.0,
+    ),
+    "teams": Channel(teams.render, supersedes=True, a_second=1.0),
 }
 
 

@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+FORGET = "-"
+"""The thread of an answer that says: what the receiver made is not there any more."""
+
+MAX_ANSWER = 65_536
+"""Bytes of an answer that are read."""
+
 MAX_BODY = 20_000
 """Bytes of the largest body we send (Standard Webhooks asks for under 20 kB)."""
 
@@ -52,7 +58,8 @@ class Mail:
 @dataclass(frozen=True, slots=True)
 class Message:
     """The exact bytes sent and signed. `token` goes into `Authorization`; `mail` makes it a mail;
-    `note` is said of it in the log (a template that failed)."""
+    `note` is said of it in the log (a template that failed); the answer to a message that `begins`
+    a thread names it; `reads` bytes of the answer are read."""
 
     url: str = field(repr=False)
     body: bytes
@@ -60,6 +67,9 @@ class Message:
     token: str = field(default="", repr=False)
     mail: Mail | None = None
     note: str = ""
+    begins: bool = False
+    method: str = "POST"
+    reads: int = MAX_ANSWER
 
 
 def as_json(document: Any) -> bytes:

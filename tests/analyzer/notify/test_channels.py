@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 from analyzer.explain import sentence
 from analyzer.model import DecisionState, Harm, Incident, IncidentState, Kind, Signal
 from analyzer.notify.channels import CHANNELS, render
-from analyzer.notify.channels.message import MAX_BODY, Addressee
+from analyzer.notify.channels.message import MAX_BODY, Addressee, Message, Options
 from analyzer.notify.event import Event, EventId, Links, trimmed
 from analyzer.notify.sentence import about, about_decision
 from collector.model import TenantId
 from tests.analyzer.journal.cast import NOON, at, decision, finding, incident
 
-TO = Addressee("hook", "https://hooks.example/v2/enqueue", "R" * 32)
+TO = Addressee(
+    "hook",
+    "https://hooks.example/v2/enqueue",
+    "R" * 32,
+    options=Options(sender="Partywall <alerts@example.com>", recipients=("ops@example.com",)),
+)
 LINKS = Links("https://partywall.example")
 
 
@@ -93,8 +98,14 @@ def test_every_channel_makes_small_strict_json_and_the_same_bytes_again(style, n
     if first is not None:
         assert len(first.body) <= MAX_BODY
         assert first.url.startswith("https://hooks.example/")
-        assert first.content_type.startswith("application/")
-        json.loads(first.body.decode("utf-8"), parse_constant=pytest.fail)
+        strict(first)
+
+
+def strict(message: Message) -> None:
+    """JSON without NaN; a mail is read by the mail tests."""
+    if message.mail is None:
+        assert message.content_type.startswith("application/")
+        json.loads(message.body.decode("utf-8"), parse_constant=pytest.fail)
 
 
 @pytest.mark.parametrize("style", sorted(CHANNELS))
@@ -237,7 +248,7 @@ def test_no_names_or_numbers_break_a_body(victims, caveats, numbers, style):
     message = render(event(told), TO, style)
     assert message is not None
     assert len(message.body) <= MAX_BODY
-    json.loads(message.body.decode("utf-8"), parse_constant=pytest.fail)
+    strict(message)
 
 
 def test_page_command_line_api_and_webhook_say_the_same_words():
