@@ -69,7 +69,12 @@ class Collector:
             OtlpReceiver(self.intake, settings.limits, settings.tenancy),
         )
         self.scraper = Scraper(
-            settings.scrape, self.intake, settings.limits, self.metrics, now_ms=_now_ms
+            settings.scrape,
+            self.intake,
+            settings.limits,
+            self.metrics,
+            now_ms=_now_ms,
+            discovery=settings.discovery,
         )
         self._receivers = {one.path: one for one in receivers}
         self._views = Views(self.intake, self.scraper, settings.tokens)

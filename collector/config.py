@@ -89,14 +89,51 @@ class LimitSettings:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeTarget:
-    """A Prometheus or OpenMetrics page to poll; `labels` are added to each of its series."""
+    """A Prometheus or OpenMetrics page to poll; `labels` are added to each of its series.
+
+    `name` names it in /metrics and `doctor` (default: host and port), `job` is the label of that
+    name (default: `name`). `bearer`, or `username` and `password`, are sent with each request.
+    `ca_file` is trusted beside nothing else; `insecure` takes any certificate. A page of more than
+    `sample_limit` samples (0: any number) is not taken at all.
+    """
 
     url: str
     name: str = ""
+    job: str = ""
     interval_s: float = 15.0
     timeout_s: float = 10.0
     labels: Mapping[str, str] = field(default_factory=dict)
     bearer: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    insecure: bool = False
+    sample_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverySettings:
+    """Where targets are listed, read again every `refresh_s`: files, or an address.
+
+    `files` are paths or patterns of JSON files, `url` answers the same: Prometheus' file and HTTP
+    service discovery, `[{"targets": ["host:port"], "labels": {...}}]`. The labels `__scheme__`,
+    `__metrics_path__`, `__param_*`, `__scrape_interval__` and `__scrape_timeout__` change how a
+    target is scraped; all else is as for `[[scrape]]`, for every target and for `url` itself.
+    """
+
+    job: str
+    files: tuple[str, ...] = ()
+    url: str = ""
+    refresh_s: float = 30.0
+    interval_s: float = 15.0
+    timeout_s: float = 10.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    bearer: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    insecure: bool = False
+    sample_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +186,7 @@ class CollectorSettings:
     tenancy: TenancySettings = TenancySettings()
     limits: LimitSettings = LimitSettings()
     scrape: tuple[ScrapeTarget, ...] = ()
+    discovery: tuple[DiscoverySettings, ...] = ()
     meters: tuple[MeterRule, ...] = ()
     tokens: tuple[Token, ...] = ()
 
@@ -172,6 +210,11 @@ class CollectorSettings:
         found = [*self._listen_problems(), *_limit_problems(self.limits)]
         for index, target in enumerate(self.scrape):
             found += (f"scrape[{index}].{problem}" for problem in _scrape_problems(target))
+        names = [one.name or one.url for one in self.scrape]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            found.append(f"scrape: {name!r} is there twice, give each target a name of its own")
+        for index, source in enumerate(self.discovery):
+            found += (f"discovery[{index}].{problem}" for problem in _discovery_problems(source))
         for index, rule in enumerate(self.meters):
             found += (f"meter[{index}].{problem}" for problem in _meter_problems(rule))
         for index, token in enumerate(self.tokens):
@@ -219,10 +262,38 @@ def _limit_problems(limits: LimitSettings) -> Iterator[str]:
 
 
 def _scrape_problems(target: ScrapeTarget) -> Iterator[str]:
-    if not re.fullmatch(r"https?://[^\s/]+.*", target.url):
+    if not _is_address(target.url):
         yield f"url: {target.url!r} is no http(s) address, write it as http://host:port/metrics"
-    if not 0 < target.timeout_s <= target.interval_s:
+    yield from _fetch_problems(target)
+
+
+def _discovery_problems(source: DiscoverySettings) -> Iterator[str]:
+    if not source.job:
+        yield "job: empty, it names the targets found"
+    if bool(source.files) == bool(source.url):
+        yield "files: give either files or url"
+    if source.url and not _is_address(source.url):
+        yield f"url: {source.url!r} is no http(s) address, write it as http://host:port/targets"
+    if not source.refresh_s >= 1:
+        yield f"refresh_s: {source.refresh_s} is too often, give 1 or more"
+    yield from _fetch_problems(source)
+
+
+def _fetch_problems(one: ScrapeTarget | DiscoverySettings) -> Iterator[str]:
+    if not 0 < one.timeout_s <= one.interval_s:
         yield "timeout_s: must be above 0 and not above interval_s"
+    if one.bearer and one.username:
+        yield "bearer: there is a username, too; use one way to log in"
+    if one.sample_limit < 0:
+        yield f"sample_limit: {one.sample_limit} is negative, use 0 for no limit"
+    if one.ca_file is not None and not one.ca_file.is_file():
+        yield f"ca_file: {one.ca_file} is no file, name one with certificates in PEM"
+    if one.ca_file is not None and one.insecure:
+        yield "insecure: there is a ca_file, too; leave one out"
+
+
+def _is_address(url: str) -> bool:
+    return re.fullmatch(r"https?://[^\s/]+.*", url) is not None
 
 
 def _meter_problems(rule: MeterRule) -> Iterator[str]:

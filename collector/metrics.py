@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -43,6 +45,27 @@ class CollectorMetrics:
             ["target"],
             registry=self.registry,
         )
+        self.scrape_samples = Gauge(
+            "partywall_scrape_samples",
+            "Samples taken of the target's last page.",
+            ["target"],
+            registry=self.registry,
+        )
+        self.scrape_seconds = Gauge(
+            "partywall_scrape_duration_seconds",
+            "Time the last scrape of the target took.",
+            ["target"],
+            registry=self.registry,
+        )
+        self.discovered = Gauge(
+            "partywall_discovered_targets",
+            "Targets of the last list of a job that could be read.",
+            ["job"],
+            registry=self.registry,
+        )
+        self.discovery_failures = self._counter(
+            "partywall_discovery_failures", "Lists of targets that could not be read.", "job"
+        )
         self.series = Gauge(
             "partywall_known_series", "Series held in memory.", registry=self.registry
         )
@@ -64,6 +87,21 @@ class CollectorMetrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
+
+    def scraped(self, target: str, *, up: bool, seconds: float) -> None:
+        """Count a scrape."""
+        self.scrape_up.labels(target).set(up)
+        self.scrape_seconds.labels(target).set(seconds)
+        self.scrapes.labels(target, "up" if up else "down").inc()
+
+    def forget_target(self, target: str) -> None:
+        """A target that is scraped no more says nothing more."""
+        for gauge in (self.scrape_up, self.scrape_seconds, self.scrape_samples):
+            with suppress(KeyError):
+                gauge.remove(target)
+        for result in ("up", "down"):
+            with suppress(KeyError):
+                self.scrapes.remove(target, result)
 
     def refused(self, rejected: Rejected) -> None:
         """Count a body of which nothing was taken."""

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from collector.config import (
     CollectorSettings,
+    DiscoverySettings,
     LimitSettings,
     MeterRule,
     ScrapeTarget,
@@ -80,3 +83,29 @@ def test_a_secret_is_not_shown_by_repr():
 )
 def test_the_address_is_host_and_port(listen, address):
     assert CollectorSettings(listen=listen).address == address
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        (DiscoverySettings(""), "job: empty"),
+        (DiscoverySettings("web"), "files: give either"),
+        (DiscoverySettings("web", files=("a",), url="http://a/b"), "files: give either"),
+        (DiscoverySettings("web", url="ftp://a"), "url: "),
+        (DiscoverySettings("web", files=("a",), refresh_s=0), "refresh_s: "),
+        (DiscoverySettings("web", files=("a",), timeout_s=99), "timeout_s: "),
+        (DiscoverySettings("web", files=("a",), bearer="x", username="y"), "bearer: "),
+        (DiscoverySettings("web", files=("a",), sample_limit=-1), "sample_limit: "),
+        (DiscoverySettings("web", files=("a",), ca_file=Path("/nowhere")), "ca_file: "),
+    ],
+)
+def test_a_source_of_targets_that_cannot_work_is_named(source, word):
+    found = CollectorSettings(discovery=(source,)).problems()
+
+    assert any(one.startswith(f"discovery[0].{word}") for one in found), found
+
+
+def test_two_targets_of_one_name_are_named():
+    targets = (ScrapeTarget("http://a:1/x", name="a"), ScrapeTarget("http://b:1/x", name="a"))
+
+    assert any("'a' is there twice" in one for one in CollectorSettings(scrape=targets).problems())
