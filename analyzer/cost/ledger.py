@@ -25,9 +25,9 @@ class Stored:
     trace: str
 
 
-def stored(reader: Reader, week: str) -> Stored | None:
-    """The newest version of a week, or None when it has none."""
-    row = reader.row("statement_latest", week=week)
+def stored(reader: Reader, week: str, version: int | None = None) -> Stored | None:
+    """A version of a week (the newest), or None when it has none."""
+    row = reader.row("statement_latest", week=week, version=version)
     if row is None:
         return None
     created = aware(row[7])

@@ -44,6 +44,8 @@ class Document:
     view: str = "finance"
     accounts: tuple[Account, ...] = ()
     rooms: tuple[Density, ...] = ()
+    also: tuple[str, ...] = ()
+    """Sentences about other weeks: what was caught up or restated without a report of its own."""
 
     @property
     def account(self) -> Account | None:

@@ -61,14 +61,15 @@ def write_report(document: Document, formats: Sequence[str], directory: Path) ->
     return [
         Written(
             name,
-            _replace(folder / f"{stem}.{ending(name)}", data),
+            replace_file(folder / f"{stem}.{ending(name)}", data),
             hashlib.sha256(data).hexdigest(),
         )
         for name, data in rendered
     ]
 
 
-def _replace(path: Path, data: bytes) -> Path:
+def replace_file(path: Path, data: bytes) -> Path:
+    """The whole file, or the one before: never half. Raises OSError."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -76,7 +77,17 @@ def _replace(path: Path, data: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
+        _sync(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def _sync(folder: Path) -> None:
+    """The name of a file is on disk only when its directory is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -24,5 +24,8 @@ WHERE week = $week AND tenant = $tenant
 ORDER BY version DESC
 LIMIT 1;
 
+-- name: account_tenants
+SELECT DISTINCT week, tenant FROM accounts;
+
 -- name: account_newest_totals
 SELECT tenant, max_by(total, (week, version)) AS total FROM accounts GROUP BY tenant;

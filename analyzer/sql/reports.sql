@@ -3,7 +3,7 @@
 -- name: statement_latest
 SELECT week, version, status, zone, currency, bill, delta, created_at, sha256, trace, content
 FROM statements
-WHERE week = $week
+WHERE week = $week AND ($version IS NULL OR version = $version)
 ORDER BY version DESC
 LIMIT 1;
 

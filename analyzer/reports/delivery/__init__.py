@@ -1,0 +1,1 @@
+"""Reports brought to people: planned in the store, sent once a recipient and version."""
