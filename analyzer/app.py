@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +23,7 @@ from analyzer.api import (
     incidents,
     money,
     problems,
+    report_deliveries,
     reports,
     resources,
     routing,
@@ -46,6 +50,9 @@ from analyzer.notify.rules import forget_rules, sync_rules
 from analyzer.notify.sender import Sender
 from analyzer.notify.transport import HttpTransport
 from analyzer.pulse import OutboxMetrics, Pulse
+from analyzer.reports.delivery.channels import channels
+from analyzer.reports.delivery.plan import Line
+from analyzer.reports.delivery.round import Round, deliver_reports
 from analyzer.reports.ledger import Report, close_weeks
 from analyzer.sources import watch
 from analyzer.store import Store, StoreBusyError, Transaction
@@ -142,12 +149,25 @@ class Analyzer:
             Job("attend", 5.0, lambda now: attend(store, now=now, links=self.links)),
             Job("sources", 15.0, listen),
             Job("reports", 60.0, close),
+            Job("report-deliveries", 60.0, self.bring),
             Job("costs", 30.0, renew),
             Job("budgets", 300.0, watch_spending),
             Job("retain", 3600.0, retain),
             Job("compact", 600.0, compact),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),
         ]
+
+    def bring(self, now: datetime) -> Round:
+        """Deliver the reports that are due."""
+        return deliver_reports(
+            self.store,
+            self.settings.deliveries,
+            channels(HttpTransport(self.settings.sending()), self.links.base),
+            now=now,
+            holder=f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}",
+            rooms=lambda: held_densities(self.store).get(now),
+            alarm=lambda tx, line, why: tell_undelivered(tx, line, why, now, self.links),
+        )
 
     def close(self) -> None:
         """Stop sending and release the file."""
@@ -176,6 +196,21 @@ def tell_report(tx: Transaction, report: Report, now: datetime, links: Links) ->
             **dict(report.figures),
             "sha256": report.sha256,
         },
+    )
+
+
+def tell_undelivered(tx: Transaction, line: Line, why: str, now: datetime, links: Links) -> EventId:
+    """A report cannot be delivered, and nobody would notice."""
+    return announce(
+        tx,
+        EventType.ENDPOINT_FAILING,
+        subject=f"delivery:{line.delivery}",
+        summary=f"Report {line.week} version {line.version} was not delivered by {line.delivery}:"
+        f" {why}",
+        url=f"{links.base}/reports",
+        now=now,
+        links=links,
+        facts={"delivery": line.delivery, "week": line.week, "version": str(line.version)},
     )
 
 
@@ -227,6 +262,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(money.router(store, clock, settings.money()))
     v1.include_router(reports.router(store, clock, settings.money(), settings.report_directory))
     v1.include_router(routing.router(store, clock, pulse.touched))
+    v1.include_router(report_deliveries.router(store, clock, analyzer.bring))
     app.include_router(v1)
     app.include_router(status.machine_router(clock, pulse, cycle_s=settings.cycle_s))
     app.add_middleware(BearerAuth, tokens=settings.tokens)

@@ -16,6 +16,7 @@ from analyzer.flags import FlagPolicy
 from analyzer.model import Isolation
 from analyzer.notify.rules import ConfiguredRules
 from analyzer.notify.settings import EndpointSettings, NotifySettings
+from analyzer.reports.delivery.settings import DeliverySettings, delivery_problems
 from analyzer.rollup import RetentionSettings
 from analyzer.routing.rules import Inhibition, Maintenance, Route, RoutingSettings
 from analyzer.seal import Seal
@@ -78,6 +79,7 @@ class AnalyzerSettings:
     notify: NotifySettings = NotifySettings()
     routing: RoutingSettings = RoutingSettings()
     cost: CostSettings = CostSettings()
+    deliveries: tuple[DeliverySettings, ...] = ()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -125,6 +127,7 @@ class AnalyzerSettings:
             found += room.problems()
         found += self.rules().problems()
         found += budget_problems(self.budgets)
+        found += delivery_problems(self.deliveries)
         return [*found, *self.sending().problems(), *self.money().problems()]
 
     def _own_problems(self) -> Iterator[str]:

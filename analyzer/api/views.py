@@ -354,6 +354,28 @@ class ReportView(View):
     path: str
 
 
+class ReportDeliveryView(View):
+    """One report to one recipient. `tenant` and `recipient` are empty where there is none."""
+
+    week: str
+    version: int
+    delivery: str
+    tenant: str
+    recipient: str
+    state: str  # queued | sent | skipped | superseded | withdrawn | dead
+    attempt: int
+    created_at: datetime
+    sent_at: datetime | None
+    error: str  # why it failed, or why it was skipped
+
+
+class ReportRound(View):
+    """What one round of deliveries did, in words."""
+
+    sent: list[str]
+    failed: list[str]
+
+
 class EndpointIn(BaseModel):
     """`POST /api/v1/endpoints`. The secret is made by us and shown once."""
 

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from partywall.failures import FINDING, UNREACHABLE, Failure
-from partywall.output import stderr
-from partywall.session import ApiOption, ConfigOption, configuration, target
+from partywall.output import Format, show_one, stderr
+from partywall.session import (
+    ApiOption,
+    ConfigOption,
+    FormatOption,
+    configuration,
+    connect,
+    target,
+)
 
 if TYPE_CHECKING:
     from partywall.client import Client
@@ -18,21 +25,31 @@ if TYPE_CHECKING:
 FORMATS = ("html", "pdf", "csv", "xlsx", "focus")
 
 
+VIEWS = ("exec", "account", "sre", "finance")
+
+
 def register(app: typer.Typer) -> None:
-    app.command()(report)
+    tree = typer.Typer(help="Write the cost report of a week, or deliver what is due.")
+    tree.callback(invoke_without_command=True)(report)
+    tree.command()(deliver)
+    app.add_typer(tree, name="report")
 
 
 def report(
+    context: typer.Context,
     week: Annotated[str, typer.Option(help="ISO week such as 2026-W47; default last week.")] = "",
     tenant: Annotated[str, typer.Option(help="Only this tenant's page.")] = "",
     formats: Annotated[
         str, typer.Option("--format", help="html, pdf, csv, xlsx, focus; several with commas.")
     ] = "html,csv",
+    view: Annotated[str, typer.Option(help="exec, account, sre or finance; default finance.")] = "",
     output: Annotated[Path, typer.Option(help="Directory for the files.")] = Path("reports"),
     config: ConfigOption = None,
     api: ApiOption = "",
 ) -> None:
     """Write the cost report of a week."""
+    if context.invoked_subcommand:
+        return
     from partywall.client import Client
 
     week = week or last_week(datetime.now(UTC))
@@ -43,15 +60,36 @@ def report(
             f"unknown format {', '.join(unknown) or 'none'}", "the report has other forms",
             "choose from " + ", ".join(FORMATS),
         )  # fmt: skip
+    if (view and view not in VIEWS) or (view == "account" and not tenant):
+        raise Failure(
+            f"no such view: {view}" if view != "account" else "the account view is of one tenant",
+            "the report is seen in four ways", "choose from " + ", ".join(VIEWS)
+            + "; with account name a --tenant",
+        )  # fmt: skip
     output.mkdir(parents=True, exist_ok=True)
     where = target(config, api)
     with Client(where.api, where.token, timeout_s=120) as client:
         if api or client.reachable():
-            written = _from_service(client, week, tenant, wanted, output)
+            written = _from_service(client, (week, tenant, view), wanted, output)
         else:
-            written = _from_data(week, tenant, wanted, output, config)
+            written = _from_data((week, tenant, view), wanted, output, config)
     for path in written:
         print(path)
+
+
+def deliver(
+    config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
+) -> None:
+    """Deliver every report that is due now; what was delivered before is not sent again."""
+    from analyzer.api.views import ReportRound
+
+    with connect(config, api) as client:
+        done = client.post(ReportRound, "/report-deliveries")
+    show_one(
+        done, {"sent": "\n".join(done.sent) or "-", "failed": "\n".join(done.failed) or "-"}, form
+    )
+    if done.failed:
+        raise typer.Exit(FINDING)
 
 
 def last_week(now: datetime) -> str:
@@ -61,12 +99,15 @@ def last_week(now: datetime) -> str:
 
 
 def _from_service(
-    client: Client, week: str, tenant: str, formats: list[str], output: Path
+    client: Client, which: tuple[str, str, str], formats: list[str], output: Path
 ) -> list[Path]:
     written = []
+    week, tenant, view = which
     for form in formats:
-        answer = client.raw(f"/reports/{week}", format=form, tenant=tenant or None)
-        path = output / file_name(week, tenant, form)
+        answer = client.raw(
+            f"/reports/{week}", format=form, tenant=tenant or None, view=view or None
+        )
+        path = output / file_name(week, tenant, form, view)
         path.write_bytes(answer.content)
         written.append(path)
     stderr().print(f"cost report {week} from {client.base}", markup=False)
@@ -74,13 +115,14 @@ def _from_service(
 
 
 def _from_data(
-    week: str, tenant: str, formats: list[str], output: Path, config: Path | None
+    which: tuple[str, str, str], formats: list[str], output: Path, config: Path | None
 ) -> list[Path]:
     """No service runs: open its store ourselves."""
     from analyzer.reports.ledger import build_report
     from analyzer.store import Store
     from collector.model import Rejected, TenantId
 
+    week, tenant, view = which
     settings = configuration(config).analyzer
     if not settings.database.exists():
         raise Failure(
@@ -93,7 +135,7 @@ def _from_data(
     try:
         return build_report(
             store, week, TenantId(tenant) if tenant else None, formats, output,
-            settings=settings.money(), now=datetime.now(UTC),
+            settings=settings.money(), now=datetime.now(UTC), view=view,
         )  # fmt: skip
     except Rejected as wrong:
         raise Failure(
@@ -103,8 +145,9 @@ def _from_data(
         store.close()
 
 
-def file_name(week: str, tenant: str, form: str) -> str:
+def file_name(week: str, tenant: str, form: str, view: str = "") -> str:
     """The file of one form; a tenant's name cannot leave the directory."""
     whose = "".join(c if c.isalnum() or c in "-_." else "_" for c in tenant)
     ending = "focus.csv" if form == "focus" else form
-    return f"partywall-{week}{'-' + whose if whose else ''}.{ending}"
+    seen = f"-{view}" if view and not whose else ""
+    return f"partywall-{week}{seen}{'-' + whose if whose else ''}.{ending}"

@@ -11,8 +11,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
-from analyzer.notify.answer import Answer, Verdict, judge
-from analyzer.notify.channels.message import Mail, Message
+from analyzer.notify.answer import Verdict, judge
+from analyzer.notify.transport import Transport
 from analyzer.reports.delivery.letter import letter
 from analyzer.reports.delivery.parcel import Parcel, Piece
 from analyzer.reports.delivery.settings import DeliverySettings, bucket
@@ -20,9 +20,6 @@ from analyzer.reports.files import replace_file
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
-
-Post = Callable[[Message, Mail], Answer]
-"""Hands a mail in; never raises for what the other side does."""
 
 Deliver = Callable[[Parcel, DeliverySettings, str], None]
 
@@ -44,7 +41,7 @@ class DifferentBytesError(UndeliverableError):
         super().__init__(f"{where} holds other bytes than this report", final=True)
 
 
-def to_file(parcel: Parcel, delivery: DeliverySettings, _recipient: str) -> None:
+def to_folder(parcel: Parcel, delivery: DeliverySettings, _recipient: str) -> None:
     """Files first, then the manifest: who finds a manifest finds all of its files, complete.
 
     Raises OSError when the disk is full or the directory is not ours to write.
@@ -103,15 +100,19 @@ def s3_store(delivery: DeliverySettings) -> S3Store:
     )
 
 
-def to_mail(post: Post, link: str) -> Deliver:
-    """Mails by `post`; `link` is where the report is read when it is too large to attach."""
+def to_mail(transport: Transport, link: str) -> Deliver:
+    """By the way out of all mails; `link` is where a report too large to attach is read."""
 
     def deliver(parcel: Parcel, delivery: DeliverySettings, recipient: str) -> None:
-        message, mail = letter(parcel, delivery, recipient, link)
-        answer = post(message, mail)
+        answer = transport.send(letter(parcel, delivery, recipient, link), {})
         verdict = judge(answer)
         if verdict is not Verdict.DELIVERED:
             words = answer.error or f"answered {answer.status}"
             raise UndeliverableError(words, final=verdict is Verdict.REFUSED)
 
     return deliver
+
+
+def channels(transport: Transport, link: str) -> dict[str, Deliver]:
+    """All of them, by name."""
+    return {"folder": to_folder, "s3": to_s3, "mail": to_mail(transport, link)}

@@ -25,10 +25,8 @@ from analyzer.reports.views import page_of
 _ROWS = 30
 
 
-def letter(
-    parcel: Parcel, delivery: DeliverySettings, recipient: str, link: str
-) -> tuple[Message, Mail]:
-    """The mail to one recipient, as bytes and as envelope."""
+def letter(parcel: Parcel, delivery: DeliverySettings, recipient: str, link: str) -> Message:
+    """The mail to one recipient, with its envelope."""
     document = parcel.document
     page = page_of(document, most=_ROWS)
     mail = _begun(document, page, delivery, recipient)
@@ -51,7 +49,7 @@ def letter(
         delivery.username,
         delivery.password,
     )
-    return Message(delivery.target, mail.as_bytes(), "message/rfc822", mail=envelope), envelope
+    return Message(delivery.target, mail.as_bytes(), "message/rfc822", mail=envelope)
 
 
 def message_id(document: Document, recipient: str, sender: str) -> str:

@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 
 from analyzer.reports.document import FORMATS, VIEWS
 
-CHANNELS = ("file", "s3", "mail")
+CHANNELS = ("folder", "s3", "mail")
 EVERYONE = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """A `[[delivery]]`: every closed week goes to `target` once a version. `channel` is file (a
+    """A `[[delivery]]`: every closed week goes to `target` once a version. `channel` is folder (a
     directory), s3 (`s3://bucket/prefix`; `endpoint`, `region`, `username` and `password` as access
     key and secret, or those of the environment) or mail (`smtps://host:465`, or `smtp://host:587`
     with STARTTLS; to each of `recipients`). `view` is exec, account, sre or finance; the account
-    view is of one `tenant`, or of each with `*` (file and s3). A mail over `max_bytes` has a link
+    view is of one `tenant`, or of each with `*` (folder and s3). A mail over `max_bytes` has a link
     in place of its files. `unsubscribe` is a mail address or URL that ends it.
     """
 
@@ -79,7 +79,7 @@ class DeliverySettings:
             if wrong or not given:
                 found.append(f"{where}.{key}: write addresses such as name@example.com")
         if self.tenant == EVERYONE:
-            found.append(f"{where}.tenant: * is for file and s3, a mail is about one tenant")
+            found.append(f"{where}.tenant: * is for folder and s3, a mail is about one tenant")
         if bool(self.username) != bool(self.password):
             found.append(f"{where}.password: username and password belong together, give both")
         return found

@@ -16,11 +16,11 @@ from moto.server import ThreadedMotoServer
 from analyzer.accounts.known import stored_accounts
 from analyzer.cost.ledger import stored
 from analyzer.notify.answer import Answer
-from analyzer.notify.channels.message import Mail, Message
+from analyzer.notify.channels.message import Message
 from analyzer.reports.delivery.channels import (
     DifferentBytesError,
     UndeliverableError,
-    to_file,
+    to_folder,
     to_mail,
     to_s3,
 )
@@ -48,8 +48,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parcel]:
 
 
 def test_files_and_a_manifest_with_their_hashes(packed, tmp_path):
-    shelf = DeliverySettings("shelf", "file", str(tmp_path))
-    to_file(packed, shelf, "")
+    shelf = DeliverySettings("shelf", "folder", str(tmp_path))
+    to_folder(packed, shelf, "")
     manifest = json.loads((tmp_path / packed.folder / "manifest.json").read_text())
     assert [f["path"] for f in manifest["files"]] == [p.path for p in packed.pieces]
     for entry in manifest["files"]:
@@ -57,7 +57,7 @@ def test_files_and_a_manifest_with_their_hashes(packed, tmp_path):
         assert hashlib.sha256(data).hexdigest() == entry["sha256"]
         assert len(data) == entry["bytes"]
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    to_file(packed, shelf, "")
+    to_folder(packed, shelf, "")
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
@@ -71,7 +71,7 @@ def test_a_crash_half_way_leaves_no_manifest_and_no_half_file(packed, tmp_path, 
 
     monkeypatch.setattr(os, "fsync", failing)
     with pytest.raises(OSError, match="No space"):
-        to_file(packed, DeliverySettings("shelf", "file", str(tmp_path)), "")
+        to_folder(packed, DeliverySettings("shelf", "folder", str(tmp_path)), "")
     names = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())
     assert names == ["2026-W47-v1.html"]
 
@@ -134,9 +134,10 @@ def opened(message: Message) -> EmailMessage:
 
 
 def test_a_mail_has_text_html_and_files_and_one_name(packed):
-    message, envelope = letter(packed, BOARD, BOARD.recipients[0], "https://pw.example.com")
+    message = letter(packed, BOARD, BOARD.recipients[0], "https://pw.example.com")
     mail = opened(message)
-    assert envelope.recipients == ("ann@example.com",)
+    assert message.mail is not None
+    assert message.mail.recipients == ("ann@example.com",)
     assert next(p.get_content_type() for p in mail.iter_parts()) == "multipart/alternative"
     assert [p.get_filename() for p in mail.iter_attachments()] == [
         "2026-W47-v1.html", "2026-W47-v1.csv", "2026-W47-v1.pdf",
@@ -151,9 +152,9 @@ def test_a_mail_has_text_html_and_files_and_one_name(packed):
     assert mail["Message-ID"].endswith("@example.com>")
     assert mail["List-Unsubscribe"] == "<https://example.com/stop>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    again, _ = letter(packed, BOARD, BOARD.recipients[0], "https://pw.example.com")
+    again = letter(packed, BOARD, BOARD.recipients[0], "https://pw.example.com")
     assert again.body == message.body
-    other, _ = letter(packed, BOARD, "bob@example.com", "https://pw.example.com")
+    other = letter(packed, BOARD, "bob@example.com", "https://pw.example.com")
     assert opened(other)["Message-ID"] != mail["Message-ID"]
 
 
@@ -162,7 +163,7 @@ def test_a_mail_too_large_has_a_link_in_place_of_its_files(packed):
         "board", "mail", "smtp://127.0.0.1", sender="p@example.com",
         recipients=("a@example.com",), max_bytes=1000,
     )  # fmt: skip
-    message, _ = letter(packed, small, "a@example.com", "https://pw.example.com")
+    message = letter(packed, small, "a@example.com", "https://pw.example.com")
     mail = opened(message)
     assert list(mail.iter_attachments()) == []
     for kind in ("plain", "html"):
@@ -173,7 +174,7 @@ def test_a_mail_too_large_has_a_link_in_place_of_its_files(packed):
 
 def test_a_hostile_name_writes_no_header_and_no_line(packed):
     document = for_view(packed.document, "account", TenantId(HOSTILE))
-    message, _ = letter(parcel(document, ("csv",)), BOARD, "a@example.com", "https://x")
+    message = letter(parcel(document, ("csv",)), BOARD, "a@example.com", "https://x")
     mail = opened(message)
     assert mail["Bcc"] is None
     assert "\n" not in mail["Subject"]
@@ -191,11 +192,12 @@ def test_a_hostile_name_writes_no_header_and_no_line(packed):
     ],
 )
 def test_what_the_mail_server_answers_decides_whether_to_come_again(packed, answer, final):
-    def post(_message: Message, _mail: Mail) -> Answer:
-        return Answer(answer.status, error=answer.error)
+    class Server:
+        def send(self, message: Message, headers: object) -> Answer:
+            return Answer(answer.status, error=answer.error)
 
     with pytest.raises(UndeliverableError, match=answer.error) as raised:
-        to_mail(post, "https://x")(packed, BOARD, "a@example.com")
+        to_mail(Server(), "https://x")(packed, BOARD, "a@example.com")
     assert raised.value.final is final
 
 
@@ -203,14 +205,14 @@ def test_what_the_mail_server_answers_decides_whether_to_come_again(packed, answ
     ("settings", "words"),
     [
         (DeliverySettings("a", "fax", "x"), "channel: 'fax' is unknown"),
-        (DeliverySettings("a", "file", ""), "target: missing"),
+        (DeliverySettings("a", "folder", ""), "target: missing"),
         (DeliverySettings("a", "s3", "reports/x"), "names no bucket"),
-        (DeliverySettings("a", "file", "x", "account"), "tenant: missing"),
-        (DeliverySettings("a", "file", "x", tenant="acme"), "for the account view only"),
-        (DeliverySettings("a", "file", "x", formats=("doc",)), "formats: 'doc' is unknown"),
+        (DeliverySettings("a", "folder", "x", "account"), "tenant: missing"),
+        (DeliverySettings("a", "folder", "x", tenant="acme"), "for the account view only"),
+        (DeliverySettings("a", "folder", "x", formats=("doc",)), "formats: 'doc' is unknown"),
         (DeliverySettings("a", "mail", "localhost", sender="a@b"), "is no mail server"),
         (DeliverySettings("a", "mail", "smtp://x", recipients=("ann",)), "recipients: write"),
-        (DeliverySettings("", "file", "x"), "delivery.name: missing"),
+        (DeliverySettings("", "folder", "x"), "delivery.name: missing"),
     ],
 )
 def test_what_cannot_be_delivered_is_said_at_the_start(settings, words):
@@ -219,4 +221,4 @@ def test_what_cannot_be_delivered_is_said_at_the_start(settings, words):
 
 def test_good_settings_have_no_problems():
     assert BOARD.problems() == []
-    assert DeliverySettings("a", "file", "x", "account", tenant="*").problems() == []
+    assert DeliverySettings("a", "folder", "x", "account", tenant="*").problems() == []

@@ -58,7 +58,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def rounds(
     store: Store, box: Box, now: datetime = NOW, *deliveries: DeliverySettings, holder: str = "a"
 ) -> Round:
-    channels = {"mail": box, "file": box, "s3": box}
+    channels = {"mail": box, "folder": box, "s3": box}
     return deliver_reports(
         store, deliveries or (MAIL,), channels, now=now, holder=holder, chance=lambda: 0.5
     )
@@ -177,8 +177,8 @@ def restate(store: Store, tmp_path: Path, now: datetime, name: str = "late") -> 
     close(store, now, tmp_path)
 
 
-def test_a_restatement_goes_to_files_always_by_mail_only_when_the_bill_changed(store, tmp_path):
-    box, file = Box(), DeliverySettings("shelf", "file", "x")
+def test_a_restatement_goes_to_folders_always_by_mail_only_when_the_bill_changed(store, tmp_path):
+    box, file = Box(), DeliverySettings("shelf", "folder", "x")
     rounds(store, box, NOW, MAIL, file)
     later = NOW + timedelta(days=1)
     restate(store, tmp_path, later)  # another tenant, the same bill
@@ -213,7 +213,7 @@ def test_a_recipient_who_is_removed_gets_nothing_more(store):
 
 def test_every_tenant_gets_its_own_account_and_nobody_elses(store):
     box = Box()
-    rounds(store, box, NOW, DeliverySettings("own", "file", "x", "account", tenant="*"))
+    rounds(store, box, NOW, DeliverySettings("own", "folder", "x", "account", tenant="*"))
     assert [p.document.tenant for p in box.parcels] == ["acme", "globex"]
     assert len({p.folder for p in box.parcels}) == 2
 

@@ -1,0 +1,54 @@
+"""Routes about delivered reports: what went to whom, and a round at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from analyzer.api import views
+from analyzer.cost.usage import aware
+from analyzer.reports.delivery.plan import Line
+from analyzer.reports.delivery.round import Round
+from analyzer.store import Store
+
+
+def router(
+    store: Store, clock: Callable[[], datetime], bring: Callable[[datetime], Round]
+) -> APIRouter:
+    """`/report-deliveries`."""
+    routes = APIRouter()
+
+    @routes.get("/report-deliveries")
+    def listed(
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
+    ) -> list[views.ReportDeliveryView]:
+        rows = store.records("report_deliveries", limit=limit)
+        return [
+            views.ReportDeliveryView.model_validate(
+                {
+                    **row,
+                    "created_at": aware(row["created_at"]),
+                    "sent_at": aware(row["sent_at"]),
+                }
+            )
+            for row in rows
+        ]
+
+    @routes.post("/report-deliveries")
+    def deliver() -> views.ReportRound:
+        """Deliver what is due now; what was delivered before is not sent again."""
+        done = bring(clock())
+        return views.ReportRound(
+            sent=[_words(line) for line in done.sent],
+            failed=[f"{_words(line)}: {why}" for line, why in done.failed],
+        )
+
+    return routes
+
+
+def _words(line: Line) -> str:
+    whom = line.recipient or line.tenant
+    return f"{line.week} v{line.version} by {line.delivery}" + (f" to {whom}" if whom else "")
