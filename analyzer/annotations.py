@@ -16,7 +16,8 @@ MAX_TITLE, MAX_DETAIL = 300, 4000
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """An outside event. `source` is `api` or `alertmanager`; `id` is empty until it is kept."""
+    """An outside event. `source` is `api`, `alertmanager` or `pagerduty`; `id` is empty until
+    it is kept."""
 
     at: datetime
     title: str

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from analyzer import compaction, registry, rollup
 from analyzer.api import (
     alerts,
+    bodies,
     decisions,
     incidents,
     money,
@@ -251,6 +252,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
+    bodies.install(app)
     settings, store, pulse = analyzer.settings, analyzer.store, analyzer.pulse
     v1 = APIRouter(prefix="/api/v1")
     v1.include_router(status.router(store, clock, pulse))

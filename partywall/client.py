@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -58,10 +59,16 @@ class Client:
         adapter = TypeAdapter[list[V]](list[view])  # type: ignore[valid-type]
         return _read(adapter, self._send("GET", path, params=params))
 
-    def post(self, view: type[V], path: str, body: BaseModel | dict[str, str] | None = None) -> V:
+    def post(
+        self, view: type[V], path: str, body: BaseModel | Mapping[str, Any] | None = None
+    ) -> V:
         """Change something; the changed thing comes back."""
         content = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
         return _read(TypeAdapter(view), self._send("POST", path, body=content or {}))
+
+    def remove(self, path: str) -> None:
+        """DELETE something."""
+        self._send("DELETE", path)
 
     def send(self, path: str, body: dict[str, str] | None = None) -> str:
         """POST something; the answer as text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -160,11 +161,21 @@ def _option(one: Any) -> str:
     return f"- `{written}`{': ' + words if words else ''}"
 
 
+def schemas() -> dict[str, str]:
+    """The JSON Schemas of the bodies we send, by format."""
+    from analyzer.api.bodies import BODIES, schema
+
+    return {form: json.dumps(schema(form), indent=1) + "\n" for form in BODIES}
+
+
 def write(directory: Path = DOCS) -> None:
-    """Write both pages."""
+    """Write the pages and the schemas."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "configuration.md").write_text(configuration(), "utf-8")
     (directory / "commands.md").write_text(commands(), "utf-8")
+    for form, text in schemas().items():
+        (directory / "schemas").mkdir(exist_ok=True)
+        (directory / "schemas" / f"{form}.json").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict
 
 from analyzer.annotations import annotate, list_annotations
+from analyzer.api.bodies import BODIES, schema
 from analyzer.api.inbound import read_annotations
 from analyzer.api.routing_views import ReplayIn
 from analyzer.api.times import parse_time
@@ -22,8 +24,11 @@ from analyzer.api.views import (
     DeliveryView,
     EndpointIn,
     EndpointView,
+    PreviewView,
     Replayed,
 )
+from analyzer.notify.channels import CHANNELS
+from analyzer.notify.channels.message import Addressee, Options
 from analyzer.notify.clock import aware
 from analyzer.notify.endpoints import (
     Endpoint,
@@ -33,7 +38,8 @@ from analyzer.notify.endpoints import (
     remove_endpoint,
     rotate_secret,
 )
-from analyzer.notify.firing import fire
+from analyzer.notify.event import Links
+from analyzer.notify.firing import fire, preview
 from analyzer.notify.outbox import replay, replay_failed, replay_many
 from analyzer.notify.settings import EndpointSettings, NotifySettings, redacted
 from analyzer.notify.transport import HttpTransport
@@ -51,6 +57,16 @@ class TestFireIn(BaseModel):
     incident: str | None = None
 
 
+class PreviewIn(BaseModel):
+    """`POST /endpoints/preview`: of an endpoint as it is, or as it would be with these changes."""
+
+    model_config = ConfigDict(extra="forbid")
+    endpoint: str = ""
+    format: str = ""
+    template: str | None = None
+    incident: str | None = None  # the newest one without it
+
+
 def router(store: Store, clock: Callable[[], datetime], settings: NotifySettings) -> APIRouter:
     """All routes of this file, to be mounted under `/api/v1`."""
     routes = APIRouter(tags=["alerts"])
@@ -64,6 +80,16 @@ def _endpoint_routes(
     routes: APIRouter, store: Store, clock: Callable[[], datetime], settings: NotifySettings
 ) -> None:
     transport = HttpTransport(settings)
+
+    @routes.get("/schemas/{form}")
+    def get_schema(form: str) -> dict[str, Any]:
+        """The JSON Schema of the body of `alertmanager`, `json` or `cloudevents`."""
+        if form not in BODIES:
+            known = ", ".join(BODIES)
+            raise Rejected(
+                Rejection.NOT_FOUND, f"no schema of {form[:40]!r}; of {known}", field="form"
+            )
+        return schema(form)
 
     @routes.get("/endpoints")
     def list_endpoints() -> list[EndpointView]:
@@ -88,6 +114,25 @@ def _endpoint_routes(
         )
         made = add_endpoint(store, wanted, now=clock())
         return _endpoint_view(store, made, secret=made.secret)
+
+    @routes.post("/endpoints/preview")
+    def preview_endpoint(given: PreviewIn) -> PreviewView:
+        """Shows what would be sent, of any past incident; sends nothing."""
+        to, style = _previewed(store, given)
+        with store.reader() as reader:
+            event, message = preview(
+                reader, to, style, now=clock(), links=Links(settings.external_url),
+                incident=given.incident,
+            )  # fmt: skip
+        body = message.body.decode("utf-8", "replace") if message else ""
+        return PreviewView(
+            event_type=event.type,
+            url=redacted(to.url),
+            content_type=message.content_type if message else "",
+            body=body.replace(to.routing_key, "…") if to.routing_key else body,
+            size=len(message.body) if message else 0,
+            error=message.note if message else f"{style} has no use for {event.type}",
+        )
 
     @routes.delete("/endpoints/{endpoint_id}", status_code=204)
     def delete_endpoint(endpoint_id: str) -> None:
@@ -165,7 +210,8 @@ def _delivery_routes(routes: APIRouter, store: Store, clock: Callable[[], dateti
 def _annotation_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
     @routes.post("/annotations", status_code=201)
     def create_annotations(body: Annotated[Any, Body()]) -> list[AnnotationView]:
-        """Takes our own shape, an Alertmanager webhook (version 4) or any JSON object."""
+        """Takes our own shape, an Alertmanager webhook (version 4), PagerDuty's webhook (v3) or
+        event (v2), or any JSON object."""
         now = clock()
         given = read_annotations(body, now=now)
         ids = annotate(store, given, now=now)
@@ -208,6 +254,29 @@ def _need(store: Store, endpoint_id: str) -> Endpoint:
     if found is None:
         raise Rejected(Rejection.NOT_FOUND, f"there is no endpoint {endpoint_id}", field="id")
     return found
+
+
+def _previewed(store: Store, given: PreviewIn) -> tuple[Addressee, str]:
+    """Whom the preview is for, and in which format."""
+    found = _need(store, given.endpoint) if given.endpoint else None
+    style = given.format or (found.format if found else "json")
+    if style not in CHANNELS:
+        known = ", ".join(sorted(CHANNELS))
+        raise Rejected(
+            Rejection.INVALID_FIELD, f"format: unknown {style[:40]!r}, use one of {known}",
+            field="format",
+        )  # fmt: skip
+    to = found.addressee() if found else _SOMEBODY
+    if given.template is None:
+        return to, style
+    return replace(to, options=replace(to.options, template=given.template)), style
+
+
+_SOMEBODY = Addressee(
+    "preview",
+    "https://receiver.example/",
+    options=Options(sender="partywall@example.com", recipients=("you@example.com",)),
+)
 
 
 def _own(found: Endpoint) -> None:

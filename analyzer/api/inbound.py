@@ -1,4 +1,5 @@
-"""Outside events as others send them: our own shape, an Alertmanager webhook, any JSON object."""
+"""Outside events as others send them: our own shape, an Alertmanager webhook, what PagerDuty sends
+or takes, any JSON object."""
 
 from __future__ import annotations
 
@@ -26,8 +27,18 @@ def read_annotations(body: object, *, now: datetime) -> list[Annotation]:
         raise Rejected(Rejection.MALFORMED, "send one JSON object")
     if isinstance(body.get("alerts"), list):
         return list(_alerts(body, now))
-    found = _ours(body, now) if set(body) <= _KNOWN else _generic(body, now)
-    return [_recent(found, now)]
+    return [_recent(_one(body, now), now)]
+
+
+def _one(body: Mapping[str, Any], now: datetime) -> Annotation:
+    """By the keys that tell the shapes apart."""
+    if set(body) <= _KNOWN:
+        return _ours(body, now)
+    if isinstance(body.get("event"), Mapping):
+        return _pagerduty_webhook(body["event"], now)
+    if isinstance(body.get("payload"), Mapping):
+        return _pagerduty_event(body, body["payload"], now)
+    return _generic(body, now)
 
 
 def _ours(body: Mapping[str, Any], now: datetime) -> Annotation:
@@ -58,6 +69,43 @@ def _generic(body: Mapping[str, Any], now: datetime) -> Annotation:
         detail=_text(body, _DETAILS),
         resource=_text(body, ("resource",)) or None,
         tenant=_text(body, ("tenant",)) or None,
+    )
+
+
+def _pagerduty_webhook(event: Mapping[str, Any], now: datetime) -> Annotation:
+    """Webhooks v3: `{"event": {"event_type", "occurred_at", "data": {"title", "service"}}}`."""
+    data = _object(event, "data")
+    title = _text(data, ("title", "summary", "name")) or _text(
+        _object(data, "incident"), ("summary",)
+    )
+    what = _text(event, ("event_type",)).removeprefix("incident.")
+    if not title:
+        raise Rejected(Rejection.MISSING_FIELD, "event.data.title: is missing", field="title")
+    about = _text(_object(data, "service"), ("summary",))
+    return Annotation(
+        at=_moment(event, "occurred_at", now),
+        title=f"{title} {what}".strip(),
+        detail=" ".join(filter(None, (about, _text(data, ("html_url",))))),
+        source="pagerduty",
+    )
+
+
+def _pagerduty_event(
+    body: Mapping[str, Any], payload: Mapping[str, Any], now: datetime
+) -> Annotation:
+    """Events v2, alerts and changes: what one would send to PagerDuty can be sent here."""
+    title = _text(payload, ("summary",))
+    if not title:
+        raise Rejected(Rejection.MISSING_FIELD, "payload.summary: is missing", field="title")
+    details = _object(payload, "custom_details")
+    source = _text(payload, ("source",))
+    return Annotation(
+        at=_moment(payload, "timestamp", now),
+        title=f"{title} {_text(body, ('event_action',))}".strip(),
+        detail=source,
+        resource=_text(details, ("resource",)) or None,
+        tenant=_text(details, ("tenant",)) or None,
+        source="pagerduty",
     )
 
 

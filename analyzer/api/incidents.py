@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -11,20 +11,23 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from analyzer import journal
+from analyzer.annotations import Annotation, list_annotations
 from analyzer.api.decisions import By, decision_view
-from analyzer.api.evidence import bands
+from analyzer.api.evidence import Clock, bands
 from analyzer.api.times import parse_range
 from analyzer.api.views import (
+    AnnotationView,
     BlameView,
     CheckView,
     HarmView,
     IncidentDetail,
     IncidentSummary,
     RivalView,
+    SilenceElsewhere,
     TimelineEntry,
 )
 from analyzer.explain import explain
-from analyzer.journal import DecisionFilter, IncidentFilter
+from analyzer.journal import DecisionFilter, Entry, IncidentFilter
 from analyzer.model import (
     Blame,
     Check,
@@ -37,6 +40,7 @@ from analyzer.model import (
 )
 from analyzer.notify.event import Links
 from analyzer.notify.history import muted_now
+from analyzer.notify.outside import outside_silences
 from analyzer.notify.sentence import about
 from analyzer.store import Store
 from collector.model import Rejected, Rejection, ResourceId, TenantId
@@ -172,6 +176,7 @@ def detail(store: Store, incident: Incident, *, now: datetime) -> IncidentDetail
     with store.reader() as reader:
         hushed = muted_now(reader, [incident], now=now)
     drawn = bands(store, incident, capacity=known.capacity, now=now)
+    notes = _outside(store, incident, drawn.clock)
     return IncidentDetail(
         **summary(incident, hushed.get(incident.id)).model_dump(),
         blames=[_blame(blame, known) for blame in finding.aggressors],
@@ -191,13 +196,37 @@ def detail(store: Store, incident: Incident, *, now: datetime) -> IncidentDetail
         aggressor_bands=drawn.aggressor,
         victim_bands=drawn.victims,
         resource_bands=drawn.resource,
-        timeline=[
-            TimelineEntry(at=entry.at, what=entry.what, detail=_said(entry.detail, entry.by))
-            for entry in journal.timeline(store, incident.id)
-        ],
+        timeline=_story(journal.timeline(store, incident.id), notes),
         explanation=list(explain(incident)),
         decisions=[decision_view(decision) for decision in decisions],
+        annotations=[AnnotationView.model_validate(n, from_attributes=True) for n in notes],
+        silenced_elsewhere=[
+            SilenceElsewhere.model_validate(each, from_attributes=True)
+            for each in outside_silences(store, incident.id, now=now)
+        ],
     )
+
+
+def _outside(store: Store, incident: Incident, clock: Clock) -> list[Annotation]:
+    """What others told us of while it lasted: of its resource, of its tenants, or of everything."""
+    found = list_annotations(
+        store, since=clock.since, until=clock.until, resource=incident.resource, limit=100
+    )
+    involved = {blame.tenant for blame in incident.finding.aggressors}
+    involved |= {harm.tenant for harm in incident.finding.victims}
+    return [note for note in found[::-1] if note.tenant is None or note.tenant in involved]
+
+
+def _story(entries: Sequence[Entry], notes: Sequence[Annotation]) -> list[TimelineEntry]:
+    """What we did and what others told us, on one timeline."""
+    ours = [
+        TimelineEntry(at=one.at, what=one.what, detail=_said(one.detail, one.by)) for one in entries
+    ]
+    theirs = [
+        TimelineEntry(at=note.at, what=f"{note.source}: {note.title}", detail=note.detail)
+        for note in notes
+    ]
+    return sorted([*ours, *theirs], key=lambda entry: entry.at)
 
 
 def _said(detail: str, by: str) -> str:

@@ -138,6 +138,8 @@ class IncidentDetail(IncidentSummary):
     timeline: list[TimelineEntry]
     explanation: list[str]  # sentences, as `partywall explain` prints them
     decisions: list[DecisionView]
+    silenced_elsewhere: list[SilenceElsewhere] = []
+    annotations: list[AnnotationView] = []  # what others told us of, while it lasted
 
 
 class DecisionView(View):
@@ -455,6 +457,28 @@ class Replayed(View):
     replayed: int
 
 
+class SilenceElsewhere(View):
+    """A silence over the incident in an Alertmanager that we feed."""
+
+    where: str  # our endpoint
+    silence: str
+    until: datetime
+    author: str
+    comment: str
+    url: str
+
+
+class PreviewView(View):
+    """What an endpoint would be sent; nothing is."""
+
+    event_type: str
+    url: str  # redacted to scheme and host
+    content_type: str
+    body: str
+    size: int
+    error: str  # what is wrong with the template: the body is the default one then
+
+
 class AnnotationView(View):
     id: str
     at: datetime
@@ -462,7 +486,7 @@ class AnnotationView(View):
     detail: str
     resource: str | None
     tenant: str | None
-    source: str  # api | alertmanager
+    source: str  # api | alertmanager | pagerduty
 
 
 class AnnotationIn(BaseModel):

@@ -116,6 +116,7 @@ def remove_endpoint(tx: Transaction, endpoint_id: str) -> None:
     """Forget the endpoint; what it was still to be told dies and stays in the log."""
     tx.execute("notify_bury_endpoint", endpoint=endpoint_id, error="the endpoint was deleted")
     tx.execute("notify_endpoint_delete", id=endpoint_id)
+    tx.execute("outside_forget", endpoint=endpoint_id)
 
 
 def rotate_secret(store: Store, endpoint_id: str, random: bytes) -> str:

@@ -1,4 +1,5 @@
-"""Says again, once a minute, what an Alertmanager must not forget (alerts design §1.3)."""
+"""Says again, once a minute, what an Alertmanager must not forget, and reads its silences back
+(alerts design §1.3)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from analyzer.notify.channels.alertmanager_api import render_all
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoints
 from analyzer.notify.event import Event
+from analyzer.notify.outside import read_silences
 from analyzer.notify.transport import Transport
 from analyzer.store import Store
 
@@ -50,4 +52,5 @@ def feed(store: Store, to: Endpoint, *, now: datetime, transport: Transport) -> 
             LOG.warning("endpoint %s did not take a repetition: %s", to.name, answer.error)
             break
         taken += len(part)
+    read_silences(store, to, transport=transport)
     return taken

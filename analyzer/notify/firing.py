@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from analyzer.codec import load
 from analyzer.model import EventType
 from analyzer.notify.addressing import directly
+from analyzer.notify.channels import render
+from analyzer.notify.channels.message import Addressee, Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import Event, Links, event_id
@@ -37,7 +39,7 @@ def fire(
     now = clock()
     links = Links(settings.external_url)
     with store.transaction() as tx:
-        event = _past(tx, incident, now) if incident else _ping(to, links, now)
+        event = _past(tx, incident, now) if incident else _ping(to.name, links, now)
         event = post(tx, event, choices=directly([to.id]))
         taken = _taken(tx, event, now, timedelta(seconds=settings.lease_s))
     tried = attempt(taken, to, clock, transport)
@@ -45,7 +47,28 @@ def fire(
     return taken.delivery
 
 
-def _ping(to: Endpoint, links: Links, now: datetime) -> Event:
+def preview(
+    reader: Reader,
+    to: Addressee,
+    style: str,
+    *,
+    now: datetime,
+    links: Links,
+    incident: str | None = None,
+) -> tuple[Event, Message | None]:
+    """What `to` would be sent: of a past incident, else of the newest one, else a ping.
+
+    Raises NOT_FOUND when `incident` was never written down.
+    """
+    if incident:
+        event = _past(reader, incident, now)
+    else:
+        row = reader.row("notify_latest_incident_event")
+        event = load(row[0], Event) if row else _ping(to.name, links, now)
+    return event, render(event, to, style)
+
+
+def _ping(name: str, links: Links, now: datetime) -> Event:
     made = event_id(now)
     return Event(
         id=made,
@@ -54,7 +77,7 @@ def _ping(to: Endpoint, links: Links, now: datetime) -> Event:
         seq=0,
         at=now,
         created_at=now,
-        summary=f"Partywall can reach {to.name}.",
+        summary=f"Partywall can reach {name}.",
         url=links.base,
         links=links,
         test=True,

@@ -18,7 +18,8 @@ DEFAULT_PORTS = (25, 80, 443, 465, 587, 8080, 8443)
 class EndpointSettings:
     """An `[[endpoint]]` of the configuration file.
 
-    `secret` is `whsec_` and base64 of 24-64 bytes, or empty for unsigned messages; `routing_key`
+    `secret` is `whsec_` and base64 of 24-64 bytes, or two with a blank between while one is rotated
+    out, or empty for unsigned messages; `routing_key`
     is PagerDuty's; `token` is Slack's bot token (with `channel`) or the password of a mail server;
     `events` are patterns such as `incident.*` (empty: all). `template` shapes the body of `json`;
     `sender`, `recipients` and `username` belong to `email`; `replicas` are the other members of an
@@ -67,7 +68,7 @@ class EndpointSettings:
         ]
         if channel is not None:
             found += [f"{where}.{what}" for what in channel.problems(self.options, self.token)]
-        if self.secret and signing_key(self.secret) is None:
+        if any(signing_key(secret) is None for secret in self.secret.split()):
             found.append(f"{where}.secret: must be whsec_ and base64 of 24 to 64 bytes")
         if self.format == "pagerduty" and not self.routing_key:
             found.append(f"{where}.routing_key: missing, copy the integration key from PagerDuty")

@@ -213,3 +213,19 @@ WHERE e.type LIKE 'incident.%' AND NOT e.test AND NOT i.withdrawn
     )
 QUALIFY row_number() OVER (PARTITION BY e.incident ORDER BY e.seq DESC) = 1
 ORDER BY e.incident
+
+-- name: outside_forget
+DELETE FROM outside_silences WHERE endpoint = $endpoint
+
+-- name: outside_keep
+INSERT INTO outside_silences VALUES ($endpoint, $incident, $silence, $until, $author, $comment, $url)
+
+-- name: outside_silences
+SELECT p.name, o.silence, o.until, o.author, o.comment, o.url
+FROM outside_silences o JOIN endpoints p ON p.id = o.endpoint
+WHERE o.incident = $incident AND o.until > $now
+ORDER BY p.name, o.silence
+
+-- name: notify_latest_incident_event
+SELECT body FROM events WHERE type LIKE 'incident.%' AND NOT test ORDER BY created_at DESC, seq DESC
+LIMIT 1

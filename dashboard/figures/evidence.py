@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -39,6 +40,7 @@ def figure(view: IncidentDetail, scheme: Scheme) -> go.Figure:
     found.update_yaxes(rangemode="tozero", nticks=5)
     for row, (bands, title) in enumerate(zip(rows, _titles(view), strict=True), start=1):
         _name(found, row, _readable(bands), title, scheme)
+    _notes(found, view, scheme)
     _marks(found, view, scheme)
     if view.clock:  # left to itself the axis makes room for the words at the marks
         found.update_xaxes(range=[view.clock[0], view.clock[-1]])
@@ -204,6 +206,31 @@ def _style(band: Band, scheme: Scheme) -> tuple[str, str, float]:
         "capacity": (scheme.text, "dash", 1.2),
         "slo": (scheme.text, "dash", 1.2),
     }.get(band.role, (scheme.others, "solid", 1.2))
+
+
+MOST_NOTES = 12
+NOTE_CHARS = 26
+
+
+def _notes(found: go.Figure, view: IncidentDetail, scheme: Scheme) -> None:
+    """What others told us of, as thin lines with their words at the foot of the first row."""
+    for note in view.annotations[:MOST_NOTES]:
+        if not view.clock or not view.clock[0] <= note.at <= view.clock[-1]:
+            continue
+        found.add_vline(x=note.at, line={"color": scheme.dim, "width": 1, "dash": "dash"})
+        words = note.title[:NOTE_CHARS] + ("…" if len(note.title) > NOTE_CHARS else "")
+        found.add_annotation(
+            x=note.at,
+            y=0,
+            yref="y domain",
+            yanchor="bottom",
+            xanchor="left",
+            textangle=-90,
+            text=html.escape(words),
+            hovertext=html.escape(f"{note.at:%H:%M:%S} {note.title} {note.detail}"[:300]),
+            showarrow=False,
+            font={"size": 10, "color": scheme.dim},
+        )
 
 
 def _marks(found: go.Figure, view: IncidentDetail, scheme: Scheme) -> None:

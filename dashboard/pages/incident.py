@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import CheckView, HarmView, IncidentDetail
+from analyzer.api.views import CheckView, HarmView, IncidentDetail, SilenceElsewhere
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import kpi, table
@@ -172,12 +172,20 @@ def head(view: IncidentDetail) -> Component:
                 ],
                 className="pw-row",
             ),
+            *[_silence(one) for one in view.silenced_elsewhere],
             html.P(" ".join(gist(view)), className="pw-explain"),
             *_all_words(view),
             html.Div(actions(view), className="pw-row pw-actions"),
         ],
         className="pw-hero",
     )
+
+
+def _silence(one: SilenceElsewhere) -> Component:
+    """'Silenced in alertmanager until 18:00 by ada: shard moves tonight'."""
+    until = wording.moment(one.until)
+    words = f"Silenced in {one.where} until {until} by {one.author}: {one.comment}"
+    return html.P([badge("silenced", "plain"), " ", words], className="pw-dim")
 
 
 def _all_words(view: IncidentDetail) -> list[Component]:

@@ -21,6 +21,9 @@ def register(app: typer.Typer) -> None:
     group.callback(invoke_without_command=True)(endpoints)
     group.command()(add)
     group.command("test")(ping)
+    group.command()(preview)
+    group.command()(rotate)
+    group.command()(remove)
     app.add_typer(group, name="endpoints")
     sent = typer.Typer(help="What was sent, and what came back.")
     sent.callback(invoke_without_command=True)(deliveries)
@@ -114,6 +117,45 @@ def _exchange(sent: DeliveryDetail) -> dict[str, str]:
         lines |= {f"< {name}": value for name, value in last.response_headers.items()}
         lines["< body"] = last.response_body
     return lines
+
+
+def preview(
+    endpoint: Annotated[str, typer.Option(help="As this endpoint gets it.")] = "",
+    form: Annotated[str, typer.Option("--format", help="As this format says it.")] = "",
+    template: Annotated[Path | None, typer.Option(help="A file: the body of format json.")] = None,
+    incident: Annotated[str, typer.Option(help="Of this incident; else of the newest.")] = "",
+    config: ConfigOption = None,
+    api: ApiOption = "",
+) -> None:
+    """Show what would be sent, of any past incident; nothing is. Exit code 1 when the template
+    fails."""
+    from analyzer.api.views import PreviewView
+
+    asked = {
+        "endpoint": endpoint, "format": form, "incident": incident or None,
+        "template": text_of(template) if template else None,
+    }  # fmt: skip
+    with connect(config, api) as client:
+        found = client.post(PreviewView, "/endpoints/preview", asked)
+    print(found.body)
+    if found.error:
+        raise Failure("the default body was made", found.error, "correct the template", code=1)
+
+
+def rotate(endpoint: str, config: ConfigOption = None, api: ApiOption = "") -> None:
+    """A new signing secret; messages carry both signatures until the next rotation."""
+    from analyzer.api.views import EndpointView
+
+    with connect(config, api) as client:
+        made = client.post(EndpointView, f"/endpoints/{endpoint}/rotate", {})
+    print(f"{made.id}\nsecret: {made.secret or '-'}  (keep it: it is not shown again)")
+
+
+def remove(endpoint: str, config: ConfigOption = None, api: ApiOption = "") -> None:
+    """Forget an endpoint."""
+    with connect(config, api) as client:
+        client.remove(f"/endpoints/{endpoint}")
+    print(f"{endpoint}: removed")
 
 
 def deliveries(

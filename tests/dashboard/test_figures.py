@@ -1,7 +1,7 @@
 """Figures are values: data in, traces out."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import plotly.graph_objects as go
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.api import views
+from analyzer.api.views import AnnotationView
 from dashboard import theme
 from dashboard.figures import cost, density, evidence, heatmap, labels, usage
 from tests.dashboard import story, story_incident
@@ -122,6 +123,24 @@ def test_lines_are_named_at_their_ends():
     words = [one.text for one in figure.layout.annotations]
     assert words.count("<b>acme</b>") == 2
     assert {"victims", "without it", "promised", "capacity", "everyone else"} <= set(words)
+
+
+def test_what_others_told_is_marked_and_their_words_are_no_markup():
+    view = story_incident.incident(STORY)
+    inside, outside = view.clock[40], view.clock[0] - timedelta(hours=3)
+    notes = [
+        AnnotationView(
+            id=f"ann_{k}", at=at, title=title, detail="", resource=None, tenant=None, source="api"
+        )
+        for k, (at, title) in enumerate(
+            [(inside, "deploy <b>42</b>"), (inside, "x" * 80), (outside, "long ago")]
+        )
+    ]
+    figure = evidence.figure(view.model_copy(update={"annotations": notes}), theme.LIGHT)
+    words = [one.text for one in figure.layout.annotations]
+    assert "deploy &lt;b&gt;42&lt;/b&gt;" in words
+    assert "x" * 26 + "…" in words
+    assert "long ago" not in words
 
 
 def test_the_evidence_ends_with_the_last_window_anybody_was_measured_in():

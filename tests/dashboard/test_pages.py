@@ -7,6 +7,7 @@ import httpx
 import pytest
 from dash.development.base_component import Component
 
+from analyzer.api.views import SilenceElsewhere
 from dashboard import address, pages
 from dashboard.client import Client
 from dashboard.config import DashboardSettings
@@ -113,6 +114,13 @@ def test_each_test_of_the_evidence_is_told_once():
 
 def test_every_sentence_of_the_analyzer_is_kept_behind_the_few():
     words = str(incident.head(VIEW))
+    silence = SilenceElsewhere(
+        where="am-1", silence="s", until=VIEW.started_at, author="ada", comment="we know", url="u"
+    )
+    hushed = str(incident.head(VIEW.model_copy(update={"silenced_elsewhere": [silence]})))
+    assert "Silenced in am-1 until" in hushed
+    assert "by ada: we know" in hushed
+    assert "Silenced" not in words
     assert "All the evidence in words" in words
     assert all(sentence in words for sentence in VIEW.explanation)
 

@@ -20,6 +20,9 @@ from analyzer.notify.event import Event, cut
 
 HOLDS = timedelta(minutes=4)
 
+NAME = "PartywallIncident"
+"""The `alertname` of everything we feed."""
+
 
 def render(event: Event, to: Addressee) -> Message | None:
     if event.incident is None:
@@ -38,7 +41,7 @@ def alert(event: Event, incident: Incident, now: datetime) -> JsonObject:
     ends = (incident.ended_at or event.at) if over else now + HOLDS
     return {
         "labels": {
-            "alertname": "PartywallIncident",
+            "alertname": NAME,
             "resource": cut(incident.resource),
             "incident": incident.id,
         },

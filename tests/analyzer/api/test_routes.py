@@ -173,6 +173,41 @@ def test_an_approved_throttle_is_enforced_and_a_cancelled_one_is_gone(call):
     assert call("GET", "/api/v1/policy").json()["entries"] == []
 
 
+def test_what_others_told_stands_on_the_evidence_of_the_incidents_it_concerns(call, incident):
+    path = f"/api/v1/incidents/{incident}"
+    page = views.IncidentDetail.model_validate_json(call("GET", path).content)
+    assert page.detected_at is not None
+    at = page.detected_at.isoformat()
+    alert = {
+        "version": "4",
+        "alerts": [
+            {
+                "status": "firing",
+                "labels": {"alertname": "DiskFull", "resource": SHARD},
+                "annotations": {"summary": "92 % used"},
+                "startsAt": at,
+            }
+        ],
+    }
+    for body in (
+        {"title": "deploy 42", "at": at},
+        {"title": "deploy of the aggressor", "tenant": page.aggressors[0], "at": at},
+        {"message": "flag flipped", "resource": SHARD, "timestamp": at, "who": 7},
+        alert,
+        {"title": "elsewhere", "resource": "db:shard-2", "at": at},
+        {"title": "somebody else", "tenant": "nobody-in-it", "at": at},
+        {"title": "yesterday", "at": "2020-01-01T00:00:00Z"},
+    ):
+        assert call("POST", "/api/v1/annotations", json=body).status_code in (201, 400)
+    page = views.IncidentDetail.model_validate_json(call("GET", path).content)
+    titles = {note.title for note in page.annotations}
+    assert titles == {"deploy 42", "deploy of the aggressor", "flag flipped", "DiskFull firing"}
+    lines = {entry.what: entry.detail for entry in page.timeline}
+    assert lines["alertmanager: DiskFull firing"] == "92 % used"
+    assert "api: deploy 42" in lines
+    assert [entry.at for entry in page.timeline] == sorted(entry.at for entry in page.timeline)
+
+
 def test_people_acknowledge_and_label(call, incident):
     path = f"/api/v1/incidents/{incident}"
     acknowledged = call("POST", path + "/acknowledge", json={"by": "jo"}).json()

@@ -15,7 +15,9 @@ import pytest
 
 from analyzer.api.inbound import read_annotations
 from analyzer.model import IncidentState
-from analyzer.notify import EndpointSettings
+from analyzer.notify import EndpointSettings, HttpTransport
+from analyzer.notify.feed import fed, feed
+from analyzer.notify.outside import OutsideSilence, outside_silences
 from tests.analyzer.journal.cast import opened, resolved
 from tests.analyzer.notify.house import deliver, listening, write
 from tests.analyzer.notify.receiver import Receiver, receiver
@@ -80,6 +82,38 @@ def wait_for(what, seconds: float = 20):
     raise AssertionError("waited in vain")
 
 
+def silenced_there(store, settings, alertmanager: str, now: datetime) -> list[tuple[str, str, str]]:
+    """Somebody silences our incident in Alertmanager; the minute after we know of it."""
+    until = now + timedelta(hours=2)
+    made = httpx.post(
+        f"{alertmanager}/api/v2/silences",
+        json={
+            "matchers": [{"name": "incident", "value": "INC-1", "isRegex": False, "isEqual": True}],
+            "startsAt": now.isoformat(),
+            "endsAt": until.isoformat(),
+            "createdBy": "ada",
+            "comment": "shard moves tonight",
+        },
+        trust_env=False,
+    )
+    assert made.is_success
+    (to,) = fed(store)
+
+    def read() -> list[OutsideSilence]:
+        feed(store, to, now=now, transport=HttpTransport(settings))
+        return outside_silences(store, "INC-1", now=now)
+
+    found = wait_for(read)
+    assert abs(found[0].until - until) < timedelta(seconds=1)
+    assert found[0].silence == made.json()["silenceID"]
+    return [(each.where, each.author, each.comment) for each in found]
+
+
+def expire(alertmanager: str) -> None:
+    for silence in httpx.get(f"{alertmanager}/api/v2/silences", trust_env=False).json():
+        httpx.delete(f"{alertmanager}/api/v2/silence/{silence['id']}", trust_env=False)
+
+
 def test_an_alertmanager_is_fed_and_tells_the_end(alertmanager, sink, store):
     # Alertmanager judges endsAt by its own clock, so this incident happens now.
     now = datetime.now(UTC)  # noqa: TID251
@@ -87,6 +121,10 @@ def test_an_alertmanager_is_fed_and_tells_the_end(alertmanager, sink, store):
     settings = listening(store, feed)
     write(store, opened(started_at=now - timedelta(minutes=2)), now=now)
     assert deliver(store, settings, now).delivered == 1
+    assert silenced_there(store, settings, alertmanager, now) == [
+        ("am", "ada", "shard moves tonight")
+    ]
+    expire(alertmanager)
     (alert,) = httpx.get(f"{alertmanager}/api/v2/alerts", trust_env=False).json()
     assert alert["labels"]["incident"] == "INC-1"
     assert alert["annotations"]["tenant"] == "acme"

@@ -13,6 +13,7 @@ from analyzer import journal
 from analyzer.api.alerts import router
 from analyzer.api.problems import install
 from analyzer.notify import NotifySettings
+from analyzer.notify.channels import CHANNELS
 from analyzer.store import Store
 from tests.analyzer.journal.cast import at, opened
 from tests.analyzer.notify.asgi import Client
@@ -158,6 +159,15 @@ BAD = [
     ("get", "/api/v1/deliveries?limit=0", None, 400, "limit"),
     ("post", "/api/v1/deliveries/dlv_x/replay", None, 404, "id"),
     ("post", "/api/v1/deliveries/replay?failed_since=soon", None, 400, "failed_since"),
+    ("post", "/api/v1/endpoints/preview", {"format": "?"}, 400, "format"),
+    ("post", "/api/v1/endpoints/preview", {"endpoint": "ep_x"}, 404, "id"),
+    ("post", "/api/v1/endpoints/preview", {"incident": "INC-9"}, 404, "incident"),
+    ("post", "/api/v1/endpoints", {"name": "a", "url": "https://x/", "format": "json",
+                                   "template": "{{"}, 400, "template"),
+    ("post", "/api/v1/endpoints", {"name": "a", "url": "smtp://x/", "format": "email"}, 400,
+     "sender"),
+    ("post", "/api/v1/annotations", {"event": {"data": {}}}, 400, "title"),
+    ("post", "/api/v1/annotations", {"payload": {"summary": 1}}, 400, "title"),
     ("post", "/api/v1/annotations", [], 400, ""),
     ("post", "/api/v1/annotations", {"title": " "}, 400, "title"),
     ("post", "/api/v1/annotations", {"detail": "x"}, 400, "title"),
@@ -168,7 +178,7 @@ BAD = [
     ("post", "/api/v1/annotations", {"alerts": []}, 400, "alerts"),
     ("get", "/api/v1/annotations?from=never", None, 400, "from"),
     ("get", "/nowhere", None, 404, ""),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "field"), BAD)
@@ -225,6 +235,111 @@ def test_annotations_of_three_shapes_stand_on_one_timeline(client):
     ]
     shard = client.get("/api/v1/annotations?resource=db:shard-4").json()
     assert "deploy 42" not in [each["title"] for each in shard]
+
+
+PAGERDUTY = {
+    "webhook": {
+        "event": {
+            "id": "01ABC",
+            "event_type": "incident.triggered",
+            "resource_type": "incident",
+            "occurred_at": "2026-11-20T12:10:00.000Z",
+            "data": {
+                "id": "PGR0VU2",
+                "title": "A little bump in the road",
+                "html_url": "https://acme.pagerduty.com/incidents/PGR0VU2",
+                "service": {"summary": "API Service"},
+            },
+        }
+    },
+    "event": {
+        "routing_key": "R" * 32,
+        "event_action": "trigger",
+        "payload": {
+            "summary": "Disk is full",
+            "source": "db-3",
+            "severity": "critical",
+            "timestamp": "2026-11-20T12:10:00Z",
+            "custom_details": {"resource": "db:shard-3"},
+        },
+    },
+    "change": {
+        "routing_key": "R" * 32,
+        "payload": {"summary": "Build 42 deployed", "timestamp": "2026-11-20T12:10:00Z"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "title", "detail", "resource"),
+    [
+        ("webhook", "A little bump in the road triggered",
+         "API Service https://acme.pagerduty.com/incidents/PGR0VU2", None),
+        ("event", "Disk is full trigger", "db-3", "db:shard-3"),
+        ("change", "Build 42 deployed", "", None),
+    ],
+)  # fmt: skip
+def test_what_pagerduty_sends_or_takes_is_an_annotation(client, shape, title, detail, resource):
+    (made,) = client.post("/api/v1/annotations", json=PAGERDUTY[shape]).json()
+    assert (made["title"], made["detail"]) == (title, detail)
+    assert (made["resource"], made["source"]) == (resource, "pagerduty")
+    assert made["at"] == "2026-11-20T12:10:00Z"
+    assert "R" * 32 not in str(client.get("/api/v1/annotations").json())
+
+
+def test_a_preview_shows_any_past_incident_and_sends_nothing(client, store):
+    with receiver() as hook:
+        made = create(client, hook.url).json()
+        ping = client.post("/api/v1/endpoints/preview", json={"endpoint": made["id"]}).json()
+        assert ping["event_type"] == "test.ping"
+        write(store, opened(), now=at(1))
+        asked = {"format": "json", "template": '{"x": "{{ incident.id }}"}', "incident": "INC-1"}
+        shown = client.post("/api/v1/endpoints/preview", json=asked).json()
+        assert (shown["body"], shown["error"]) == ('{"x": "INC-1"}', "")
+        newest = client.post("/api/v1/endpoints/preview", json={"endpoint": made["id"]}).json()
+        assert '"type":"incident.opened"' in newest["body"]
+        assert newest["url"].endswith("/…")
+    assert hook.got == []
+
+
+def test_a_preview_says_what_is_wrong_with_the_template(client, store):
+    write(store, opened(), now=at(1))
+    asked = {"template": "{{ incident.nothing }}"}
+    shown = client.post("/api/v1/endpoints/preview", json=asked).json()
+    assert "nothing" in shown["error"]
+    assert '"type":"incident.opened"' in shown["body"]
+
+
+@pytest.mark.parametrize("style", sorted(CHANNELS))
+def test_every_format_can_be_previewed_without_an_endpoint(client, store, style):
+    write(store, opened(), now=at(1))
+    shown = client.post("/api/v1/endpoints/preview", json={"format": style}).json()
+    assert shown["size"] > 100
+    assert "INC-1" in shown["body"]
+
+
+def test_secrets_are_given_once_and_shown_in_no_answer(client):
+    given = {
+        "format": "slack",
+        "token": "xoxb-verysecrettoken",
+        "channel": "C1",
+        "routing_key": "k" * 32,
+    }
+    made = client.post(
+        "/api/v1/endpoints", json={"name": "a", "url": "https://slack.example/api/secret", **given}
+    )
+    assert made.status_code == 201
+    seen = client.get("/api/v1/endpoints").text + made.text
+    asked = {"endpoint": made.json()["id"]}
+    seen += client.post("/api/v1/endpoints/preview", json=asked).text
+    assert [word for word in ("xoxb", "k" * 32, "/api/secret") if word in seen] == []
+    assert made.json()["secret"] not in client.get("/api/v1/endpoints").text
+
+
+def test_schemas_are_served(client):
+    found = client.get("/api/v1/schemas/alertmanager").json()
+    assert found["$schema"].endswith("2020-12/schema")
+    assert client.get("/api/v1/schemas/slack").status_code == 404
 
 
 def test_a_repeated_annotation_is_kept_once(client):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from analyzer.notify import HttpTransport, NotifySettings
-from analyzer.notify.channels.message import Message
+from analyzer.notify.channels.message import Mail, Message
 from analyzer.notify.guard import BlockedError, guard
 from analyzer.notify.settings import EndpointSettings, redacted
 
@@ -115,6 +115,36 @@ def test_the_resolver_is_asked_once_and_its_answer_pinned(listener):
     assert asked == ["rebind.example"]
     with pytest.raises(BlockedError):
         pinned.address("rebind.example", port)
+    assert seen == []
+
+
+def test_a_name_that_moves_to_loopback_between_two_sends_is_not_followed(listener):
+    """DNS rebinding through the real transport: it connects to what was checked, or not at all."""
+    port, seen = listener
+    settings = NotifySettings(ports=(port,), connect_timeout_s=0.3, total_timeout_s=0.5)
+    answers = iter([["192.0.2.1"], ["127.0.0.1"], ["192.0.2.1", "::1"], ["::ffff:127.0.0.1"]])
+    asked: list[str] = []
+
+    def rebinding(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return next(answers)
+
+    transport = HttpTransport(settings, guarded=guard((), (port,), rebinding))
+    said = [transport.send(Message(f"http://rebind.example:{port}/", b"{}"), {}) for _ in range(4)]
+    assert asked == ["rebind.example"] * 4  # once a send: nothing is asked again after the check
+    assert all(answer.status is None for answer in said)
+    assert all("blocked" in answer.error for answer in said)
+    assert seen == []
+
+
+@pytest.mark.parametrize("form", [f for f in PRIVATE if f.startswith("http://")])
+def test_no_mail_server_is_a_way_in(listener, form):
+    port, seen = listener
+    settings = NotifySettings(ports=(port,), connect_timeout_s=0.3, total_timeout_s=0.5)
+    url = form.format(port=port).replace("http://", "smtp://").split("/latest")[0]
+    mail = Mail("a@example.com", ("b@example.com",))
+    answer = HttpTransport(settings).send(Message(url, b"", mail=mail), {})
+    assert answer.status is None
     assert seen == []
 
 
