@@ -121,7 +121,7 @@ class Client:
         self._kept.clear()
 
     async def create(
-        self, adapter: TypeAdapter[Answer], path: str, body: Mapping[str, str]
+        self, adapter: TypeAdapter[Answer], path: str, body: Mapping[str, object]
     ) -> Answer:
         """Like `post`, for what is answered with the thing made. The answer is never kept."""
         made = await self._send("POST", path, json=dict(body))
@@ -143,7 +143,7 @@ class Client:
         path: str,
         *,
         params: Params = (),
-        json: dict[str, str] | None = None,
+        json: Mapping[str, object] | None = None,
     ) -> httpx.Response:
         request_id = secrets.token_hex(6)
         try:

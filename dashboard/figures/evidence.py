@@ -213,7 +213,7 @@ NOTE_CHARS = 26
 
 
 def _notes(found: go.Figure, view: IncidentDetail, scheme: Scheme) -> None:
-    """What others told us of, as thin lines with their words at the foot of the first row."""
+    """What others told us of, as thin lines with their words at the top of the first row."""
     for note in view.annotations[:MOST_NOTES]:
         if not view.clock or not view.clock[0] <= note.at <= view.clock[-1]:
             continue
@@ -221,9 +221,9 @@ def _notes(found: go.Figure, view: IncidentDetail, scheme: Scheme) -> None:
         words = note.title[:NOTE_CHARS] + ("…" if len(note.title) > NOTE_CHARS else "")
         found.add_annotation(
             x=note.at,
-            y=0,
+            y=1,
             yref="y domain",
-            yanchor="bottom",
+            yanchor="top",
             xanchor="left",
             textangle=-90,
             text=html.escape(words),

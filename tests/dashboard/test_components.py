@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.api.views import CheckView
+from analyzer.api.views import CheckView, EndpointIn
 from analyzer.notify.channels import CHANNELS
 from dashboard.components import endpoint_form
 from dashboard.components.banner import banner
@@ -86,6 +86,31 @@ def test_a_secret_is_told_only_where_there_is_one():
 
 def test_the_form_offers_every_format_the_analyzer_renders():
     assert {value for value, _ in endpoint_form.FORMATS} == set(CHANNELS)
+
+
+def test_the_form_asks_for_what_a_format_needs_and_sends_nothing_else():
+    extras = [f"value {number}" for number, _ in enumerate(endpoint_form.EXTRAS)]
+    slack = endpoint_form.wish("a", "https://slack.com/api", "slack", extras)
+    assert slack == {
+        "name": "a", "url": "https://slack.com/api", "format": "slack", "token": "value 1",
+        "channel": "value 2",
+    }  # fmt: skip
+    mail = endpoint_form.wish("a", "smtps://mail.example", "email", ["a@b.c, d@e.f"] * 9)
+    assert isinstance(mail, dict)
+    assert mail["recipients"] == ["a@b.c", "d@e.f"]
+    assert "routing_key" not in mail
+    assert endpoint_form.wish("a", "https://x", "email") == (
+        "The address begins with smtps:// or smtp://."
+    )
+    keys = {one.key for one in endpoint_form.EXTRAS}
+    assert keys <= set(EndpointIn.model_fields)
+
+
+def test_only_the_fields_of_the_chosen_format_are_shown():
+    styles = endpoint_form.shown("email")
+    seen = [one.key for one, style in zip(endpoint_form.EXTRAS, styles, strict=True) if not style]
+    assert seen == ["sender", "recipients", "username", "token"]
+    assert all(endpoint_form.shown("alertmanager"))
 
 
 def test_money_columns_sort_as_numbers():
