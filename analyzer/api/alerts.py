@@ -22,6 +22,7 @@ from analyzer.api.views import (
     AttemptView,
     DeliveryDetail,
     DeliveryView,
+    EndpointChange,
     EndpointIn,
     EndpointView,
     PreviewView,
@@ -33,6 +34,7 @@ from analyzer.notify.clock import aware
 from analyzer.notify.endpoints import (
     Endpoint,
     add_endpoint,
+    change_endpoint,
     endpoint,
     endpoints,
     remove_endpoint,
@@ -70,27 +72,14 @@ class PreviewIn(BaseModel):
 def router(store: Store, clock: Callable[[], datetime], settings: NotifySettings) -> APIRouter:
     """All routes of this file, to be mounted under `/api/v1`."""
     routes = APIRouter(tags=["alerts"])
-    _endpoint_routes(routes, store, clock, settings)
+    _endpoint_routes(routes, store, clock)
+    _trial_routes(routes, store, clock, settings)
     _delivery_routes(routes, store, clock)
     _annotation_routes(routes, store, clock)
     return routes
 
 
-def _endpoint_routes(
-    routes: APIRouter, store: Store, clock: Callable[[], datetime], settings: NotifySettings
-) -> None:
-    transport = HttpTransport(settings)
-
-    @routes.get("/schemas/{form}")
-    def get_schema(form: str) -> dict[str, Any]:
-        """The JSON Schema of the body of `alertmanager`, `json` or `cloudevents`."""
-        if form not in BODIES:
-            known = ", ".join(BODIES)
-            raise Rejected(
-                Rejection.NOT_FOUND, f"no schema of {form[:40]!r}; of {known}", field="form"
-            )
-        return schema(form)
-
+def _endpoint_routes(routes: APIRouter, store: Store, clock: Callable[[], datetime]) -> None:
     @routes.get("/endpoints")
     def list_endpoints() -> list[EndpointView]:
         with store.reader() as reader:
@@ -115,6 +104,51 @@ def _endpoint_routes(
         made = add_endpoint(store, wanted, now=clock())
         return _endpoint_view(store, made, secret=made.secret)
 
+    @routes.delete("/endpoints/{endpoint_id}", status_code=204)
+    def delete_endpoint(endpoint_id: str) -> None:
+        with store.transaction() as tx:
+            _own(_need(store, endpoint_id))
+            remove_endpoint(tx, endpoint_id)
+
+    @routes.patch("/endpoints/{endpoint_id}")
+    def patch_endpoint(endpoint_id: str, given: EndpointChange) -> EndpointView:
+        """Changes what is given; a secret stays unless a new one is written."""
+        _own(_need(store, endpoint_id))
+        changes = {key: value for key, value in given.model_dump().items() if value is not None}
+        change_endpoint(store, endpoint_id, changes)
+        return _endpoint_view(store, _need(store, endpoint_id))
+
+    @routes.post("/endpoints/{endpoint_id}/enable")
+    def enable_endpoint(endpoint_id: str) -> EndpointView:
+        _need(store, endpoint_id)
+        with store.transaction() as tx:
+            tx.execute("notify_endpoint_enable", id=endpoint_id)
+        return _endpoint_view(store, _need(store, endpoint_id))
+
+    @routes.post("/endpoints/{endpoint_id}/rotate")
+    def rotate_endpoint_secret(endpoint_id: str) -> EndpointView:
+        """A new secret beside the old one; the next rotation drops the old one."""
+        _own(_need(store, endpoint_id))
+        secret = rotate_secret(store, endpoint_id, os.urandom(32))
+        return _endpoint_view(store, _need(store, endpoint_id), secret=secret)
+
+
+def _trial_routes(
+    routes: APIRouter, store: Store, clock: Callable[[], datetime], settings: NotifySettings
+) -> None:
+    """What messages look like, before anybody depends on them."""
+    transport = HttpTransport(settings)
+
+    @routes.get("/schemas/{form}")
+    def get_schema(form: str) -> dict[str, Any]:
+        """The JSON Schema of the body of `alertmanager`, `json` or `cloudevents`."""
+        if form not in BODIES:
+            known = ", ".join(BODIES)
+            raise Rejected(
+                Rejection.NOT_FOUND, f"no schema of {form[:40]!r}; of {known}", field="form"
+            )
+        return schema(form)
+
     @routes.post("/endpoints/preview")
     def preview_endpoint(given: PreviewIn) -> PreviewView:
         """Shows what would be sent, of any past incident; sends nothing."""
@@ -133,26 +167,6 @@ def _endpoint_routes(
             size=len(message.body) if message else 0,
             error=message.note if message else f"{style} has no use for {event.type}",
         )
-
-    @routes.delete("/endpoints/{endpoint_id}", status_code=204)
-    def delete_endpoint(endpoint_id: str) -> None:
-        with store.transaction() as tx:
-            _own(_need(store, endpoint_id))
-            remove_endpoint(tx, endpoint_id)
-
-    @routes.post("/endpoints/{endpoint_id}/enable")
-    def enable_endpoint(endpoint_id: str) -> EndpointView:
-        _need(store, endpoint_id)
-        with store.transaction() as tx:
-            tx.execute("notify_endpoint_enable", id=endpoint_id)
-        return _endpoint_view(store, _need(store, endpoint_id))
-
-    @routes.post("/endpoints/{endpoint_id}/rotate")
-    def rotate_endpoint_secret(endpoint_id: str) -> EndpointView:
-        """A new secret beside the old one; the next rotation drops the old one."""
-        _own(_need(store, endpoint_id))
-        secret = rotate_secret(store, endpoint_id, os.urandom(32))
-        return _endpoint_view(store, _need(store, endpoint_id), secret=secret)
 
     @routes.post("/endpoints/{endpoint_id}/test")
     def test_endpoint(endpoint_id: str, given: TestFireIn | None = None) -> DeliveryDetail:

@@ -396,6 +396,23 @@ class EndpointIn(BaseModel):
     replicas: list[str] = []  # the other members of an Alertmanager cluster
 
 
+class EndpointChange(BaseModel):
+    """`PATCH /api/v1/endpoints/{id}`: what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str | None = None
+    url: str | None = None
+    format: str | None = None
+    routing_key: str | None = None
+    events: tuple[str, ...] | None = None
+    token: str | None = None
+    channel: str | None = None
+    template: str | None = None
+    sender: str | None = None
+    recipients: tuple[str, ...] | None = None
+    username: str | None = None
+
+
 class EndpointView(View):
     id: str
     name: str

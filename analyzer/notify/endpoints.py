@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,6 +52,20 @@ class Endpoint:
     def addressee(self, thread: str = "") -> Addressee:
         """Where its messages go; `thread` is the receiver's name for the incident."""
         return Addressee(self.name, self.url, self.routing_key, self.token, self.options, thread)
+
+    @property
+    def settings(self) -> EndpointSettings:
+        """As it would stand in the configuration file."""
+        return EndpointSettings(
+            self.name,
+            self.url,
+            self.format,
+            self.secret,
+            self.routing_key,
+            self.events,
+            self.token,
+            **asdict(self.options),
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -110,6 +124,25 @@ def add_endpoint(
     if found is None:
         raise Rejected(Rejection.UNAVAILABLE, "the endpoint could not be read back")
     return found
+
+
+def change_endpoint(store: Store, endpoint_id: str, changes: Mapping[str, Any]) -> None:
+    """Set fields of `EndpointSettings`; it begins anew as `ok`, what waits for it is sent the new
+    way. Raises NOT_FOUND, INVALID_FIELD, or CONFLICT on a used name.
+    """
+    with store.transaction() as tx:
+        everybody = {each.id: each for each in endpoints(tx)}
+        had = everybody.get(endpoint_id)
+        if had is None:
+            raise Rejected(Rejection.NOT_FOUND, f"there is no endpoint {endpoint_id}", field="id")
+        wanted = replace(had.settings, **changes)
+        if problems := wanted.problems():
+            raise Rejected(Rejection.INVALID_FIELD, "; ".join(problems), field=_field(problems[0]))
+        if any(e.name == wanted.name for e in everybody.values() if e.id != endpoint_id):
+            said = f"an endpoint {wanted.name!r} exists, choose another name"
+            raise Rejected(Rejection.CONFLICT, said, field="name")
+        tx.execute("notify_endpoint_change", id=had.id, source=had.source, **_columns(tx, wanted))
+        tx.execute("notify_endpoint_rename", id=had.id, called=wanted.name)
 
 
 def remove_endpoint(tx: Transaction, endpoint_id: str) -> None:

@@ -33,6 +33,9 @@ UPDATE endpoints SET url = $url, format = $format, secret = $secret, routing_key
     failures = 0, failing_since = NULL, told_failing = false, hold_until = NULL
 WHERE id = $id
 
+-- name: notify_endpoint_rename
+UPDATE endpoints SET name = $called WHERE id = $id
+
 -- name: notify_endpoint_seal
 UPDATE endpoints SET url = $url, secret = $secret, routing_key = $routing_key, token = $token
 WHERE id = $id

@@ -336,6 +336,27 @@ def test_secrets_are_given_once_and_shown_in_no_answer(client):
     assert made.json()["secret"] not in client.get("/api/v1/endpoints").text
 
 
+def test_an_endpoint_is_changed_field_by_field_and_keeps_its_secret(client, store):
+    with receiver() as hook:
+        made = create(client, hook.url, format="json").json()
+        path = f"/api/v1/endpoints/{made['id']}"
+        body = {"template": '{"seq": {{ seq }}}', "events": ["test.*"], "name": "mine"}
+        changed = client.request("PATCH", path, json=body).json()
+        assert (changed["name"], changed["template"]) == ("mine", '{"seq": {{ seq }}}')
+        assert (changed["secret"], changed["signed"]) == (None, True)
+        assert client.request("PATCH", path, json={"template": "{{"}).status_code == 400
+        assert client.request("PATCH", path, json={"format": "?"}).json()["field"] == "format"
+        assert client.request("PATCH", path + "x", json={}).status_code == 404
+        create(client, hook.url, name="other")
+        assert client.request("PATCH", path, json={"name": "other"}).status_code == 409
+        assert client.post(path + "/test").json()["state"] == "delivered"
+    assert hook.got[0].json == {"seq": 1}
+    key = base64.b64decode(made["secret"].removeprefix("whsec_"))
+    content = f"{hook.got[0].id}.{hook.got[0].headers['webhook-timestamp']}.".encode()
+    wanted = hmac.digest(key, content + hook.got[0].body, hashlib.sha256)
+    assert hook.got[0].headers["webhook-signature"] == f"v1,{base64.b64encode(wanted).decode()}"
+
+
 def test_schemas_are_served(client):
     found = client.get("/api/v1/schemas/alertmanager").json()
     assert found["$schema"].endswith("2020-12/schema")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -120,6 +121,17 @@ def test_no_secret_stands_in_the_log(store, style):
     found = [word for word in (SECRET, PAGERDUTY_KEY, path) if len(word) >= 8 and word in logged]
     assert found == []
     assert "…" in logged
+
+
+def test_no_secret_stands_in_what_the_service_prints(store, caplog):
+    with caplog.at_level(logging.DEBUG), house(store, "pagerduty") as (fake, settings):
+        fake.limits = [(500, {}, b""), (403, {}, b"")]
+        write(store, opened(), now=at(1))
+        for minute in (1, 2, 3):
+            deliver(store, settings, at(minute))
+    assert "127.0.0.1" in caplog.text  # something was printed
+    for word in (SECRET, PAGERDUTY_KEY, "/v2/enqueue"):
+        assert word not in caplog.text
 
 
 def test_pagerduty_is_left_with_nothing_open_and_the_actions_as_changes(store):

@@ -52,3 +52,21 @@ def test_other_endpoints_are_not_fed(store):
     with receiver() as hook:
         listening(store, hook)
         assert fed(store) == []
+
+
+def test_every_replica_is_told_by_itself_and_a_dead_one_delays_nobody(store):
+    with receiver() as one, receiver([500] * 9) as two:
+        cluster = EndpointSettings("am", one.url, "alertmanager_api", replicas=(two.url,))
+        settings = listening(store, cluster)
+        write(store, opened(), now=at(1))
+        done = deliver(store, settings, at(1))
+        assert (done.delivered, done.retried) == (1, 1)
+        write(store, resolved(), now=at(9))
+        deliver(store, settings, at(9))
+        firing, *_, over = (got.json[0]["endsAt"] for got in one.got)
+        assert (firing, over) == ("2026-11-20T12:05:00Z", "2026-11-20T12:09:00Z")
+        assert [to.name for to in fed(store)] == ["am", "am replica 2"]
+        two.script.clear()
+        deliver(store, settings, at(12))
+        deliver(store, settings, at(14))
+        assert two.got[-1].json[0]["endsAt"] == "2026-11-20T12:09:00Z"
