@@ -98,8 +98,9 @@ class Analyzer:
             spool=settings.spool_directory,
             retention=settings.retention,
         )
-        sender = Sender(store, settings.sending(), HttpTransport(settings.sending()))
-        return cls(settings, store, rooms, Pulse(CollectorRegistry()), sender, links)
+        sending, pulse = settings.sending(), Pulse(CollectorRegistry())
+        sender = Sender(store, sending, HttpTransport(sending), seen=pulse.attempted)
+        return cls(settings, store, rooms, pulse, sender, links)
 
     def jobs(self) -> list[Job]:
         """What runs when."""

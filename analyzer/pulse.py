@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from analyzer.cycle import Cycled
 from analyzer.notify.metrics import outbox_numbers
+from analyzer.notify.settle import Outcome
 from analyzer.store import Store
 
 
@@ -51,6 +52,15 @@ class Pulse:
             registry=registry,
         )  # fmt: skip
 
+        self._results = Counter(
+            "partywall_deliveries", "Attempts to deliver by endpoint and result",
+            ["endpoint", "result"], registry=registry,
+        )  # fmt: skip
+        self._delivery = Histogram(
+            "partywall_delivery_seconds", "From an event to its arrival", registry=registry,
+            buckets=(0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3600),
+        )  # fmt: skip
+
     @property
     def beat(self) -> Beat:
         return self._beat
@@ -78,6 +88,12 @@ class Pulse:
             said = f"{type(error).__name__}: {error}"[:300]
             self._beat = replace(self._beat, cycle_at=at, failures=failures, error=said)
 
+    def attempted(self, outcome: Outcome) -> None:
+        """An attempt to deliver ended."""
+        self._results.labels(outcome.endpoint, outcome.result.value).inc()
+        if outcome.seconds is not None:
+            self._delivery.observe(outcome.seconds)
+
     def touched(self) -> None:
         """Somebody changed something through the API."""
         with self._lock:
@@ -103,9 +119,3 @@ class OutboxMetrics(Collector):
             ("partywall_dead_letters", "Deliveries given up", numbers.dead),
         ):
             yield GaugeMetricFamily(name, text, value)
-        results = CounterMetricFamily(
-            "partywall_deliveries", "Deliveries by endpoint and state", labels=["endpoint", "state"]
-        )
-        for labels, count in numbers.results.items():
-            results.add_metric(labels, count)
-        yield results

@@ -11,24 +11,18 @@ from analyzer.store import Store
 
 @dataclass(frozen=True, slots=True)
 class OutboxNumbers:
-    """`results` counts the deliveries in the log by (endpoint name, state)."""
+    """`dead` are the deliveries in the log that were given up."""
 
     depth: int
     oldest_s: float
     dead: int
-    results: dict[tuple[str, str], int]
 
 
 def outbox_numbers(store: Store, *, now: datetime) -> OutboxNumbers:
     """`depth` waiting or on their way, the oldest since `oldest_s` seconds (0.0: none)."""
-    depth, oldest = store.rows("notify_depth")[0]
-    rows = store.rows("notify_results")
-    results: dict[tuple[str, str], int] = {}
-    for _, name, state, count in rows:
-        results[name, state] = results.get((name, state), 0) + count
+    depth, oldest, dead = store.rows("notify_depth")[0]
     return OutboxNumbers(
         depth=depth,
         oldest_s=max((now - aware(oldest)).total_seconds(), 0.0) if oldest else 0.0,
-        dead=sum(count for (_, state), count in results.items() if state == "dead"),
-        results=results,
+        dead=dead,
     )

@@ -24,7 +24,7 @@ from analyzer.notify.feed import EVERY, fed, feed
 from analyzer.notify.outbox import Claim, claim, replan
 from analyzer.notify.pace import Pace
 from analyzer.notify.settings import NotifySettings
-from analyzer.notify.settle import Sent, Settled, Tried, settle
+from analyzer.notify.settle import Seen, Sent, Settled, Tried, settle
 from analyzer.notify.signature import signed_headers
 from analyzer.notify.transport import Transport
 from analyzer.store import Store
@@ -93,8 +93,10 @@ class Sender:
         *,
         chance: Random = random.random,
         limit: int = 1000,
+        seen: Seen | None = None,
     ) -> None:
         self._store, self._settings, self._transport = store, settings, transport
+        self._seen = seen
         self._chance, self._limit = chance, limit
         self._workers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="deliver")
         self._busy: dict[str, Future[Delivered]] = {}
@@ -176,6 +178,7 @@ class Sender:
                     now=clock(),
                     chance=self._chance,
                     give_up=timedelta(seconds=self._settings.give_up_s),
+                    seen=self._seen,
                 )
 
     def _take(

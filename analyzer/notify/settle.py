@@ -60,6 +60,19 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended, for the meters: `seconds` from the event to its arrival, None for
+    what did not arrive or was sent again by a person."""
+
+    endpoint: str
+    result: Settled
+    seconds: float | None = None
+
+
+Seen = Callable[[Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _End:
     """The new state of a delivery, a row of the batch `notify_settle` reads."""
 
@@ -81,8 +94,10 @@ def settle(
     now: datetime,
     chance: Callable[[], float],
     give_up: timedelta,
+    seen: Seen | None = None,
 ) -> Counter[Settled]:
-    """One transaction for all. Who lost the lease meanwhile changes nothing."""
+    """One transaction for all; `seen` is told of each when it is committed. Who lost the lease
+    meanwhile changes nothing."""
     with store.transaction() as tx:
         held = dict(tx.rows("notify_held", ids=[each.claim.delivery for each in tries]))
         ours = [each for each in tries if held.get(each.claim.delivery) == each.claim.attempt]
@@ -97,7 +112,11 @@ def settle(
         if to is not None and answers:
             tx.load("notify_attempts_insert", _log_table(ours, to.secrets))
             _check_up(tx, to, answers, now, chance())
-    total = Counter(_name(end, each) for end, each in zip(ends, ours, strict=True))
+    total: Counter[Settled] = Counter()
+    for end, each in zip(ends, ours, strict=True):
+        total[result := _name(end, each)] += 1
+        if seen is not None and to is not None and result is not Settled.GIVEN_BACK:
+            seen(Outcome(to.name, result, _seconds(each, result, now)))
     total[Settled.LOST_LEASE] += len(tries) - len(ours)
     return total
 
@@ -140,6 +159,12 @@ def _name(end: _End, tried: Tried) -> Settled:
     if tried.sent is None:
         return Settled.GIVEN_BACK
     return Settled.RETRIED if end.state == "pending" else Settled(end.state)
+
+
+def _seconds(tried: Tried, result: Settled, now: datetime) -> float | None:
+    if result is not Settled.DELIVERED or tried.claim.replay:
+        return None
+    return max((now - tried.claim.event.created_at).total_seconds(), 0.0)
 
 
 _ENDS = pa.schema(

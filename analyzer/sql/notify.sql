@@ -166,12 +166,12 @@ ORDER BY seq DESC LIMIT 1
 SELECT body FROM events WHERE lane = $lane ORDER BY seq
 
 -- name: notify_depth
-SELECT count(*), min(d.queued_at) FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
-WHERE d.state IN ('pending', 'in_flight') AND p.state <> 'disabled'
-
--- name: notify_results
-SELECT p.id, p.name, d.state, count(*) FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
-GROUP BY ALL ORDER BY ALL
+SELECT
+    count(*) FILTER (d.state <> 'dead' AND p.state <> 'disabled'),
+    min(d.queued_at) FILTER (d.state <> 'dead' AND p.state <> 'disabled'),
+    count(*) FILTER (d.state = 'dead')
+FROM deliveries d JOIN endpoints p ON p.id = d.endpoint
+WHERE d.state IN ('pending', 'in_flight', 'dead')
 
 -- name: notify_prune_attempts
 DELETE FROM attempts WHERE started_at < $before
