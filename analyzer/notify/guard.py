@@ -7,7 +7,9 @@
 4. We connect to the very address that was checked, so a second answer of the resolver (DNS
    rebinding) is never asked for. The name stays in `Host` and in the TLS handshake.
 
-Addresses that hide an IPv4 address (mapped, 6to4, Teredo, NAT64) are judged by what they hide.
+Addresses that hide an IPv4 address (mapped, translated, 6to4, Teredo, NAT64, ISATAP) are judged by
+what they hide as well. `ipaddress` calls more global than anybody routes (Python 3.11: site-local,
+segment routing, 192.0.0.0/24): of IPv6 only 2000::/3 is the internet.
 """
 
 from __future__ import annotations
@@ -21,6 +23,13 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[str]]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_TRANSLATED = ipaddress.ip_network("::ffff:0:0:0/96")  # RFC 2765
+_INTERNET = ipaddress.ip_network("2000::/3")
+_RESERVED = [
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "2001:db8::/32")
+]
+_ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214: these 32 bits, then an IPv4 address
 _METADATA = {ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")}
 
 
@@ -57,7 +66,7 @@ class Guard:
             return "link-local, metadata and multicast addresses are never allowed"
         if all(self._listed(a) for a in seen):
             return ""
-        if not all(a.is_global for a in seen):
+        if not all(_public(a) for a in seen):
             return "private; list its network in [notify] allow to send there"
         return "" if port in self.ports else f"port {port} is not in [notify] ports"
 
@@ -86,12 +95,22 @@ def _never(address: Address) -> bool:
     )
 
 
+def _public(address: Address) -> bool:
+    """Whether it is somewhere in the internet, by itself."""
+    if any(address in network for network in _RESERVED):
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        stands_for_another = address.ipv4_mapped is not None or address in _NAT64
+        return stands_for_another or (address in _INTERNET and address.is_global)
+    return address.is_global
+
+
 def _hidden(address: Address) -> list[Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return []
     found: list[Address | None] = [address.ipv4_mapped, address.sixtofour]
     found += address.teredo or ()
-    if address in _NAT64:
+    if address in _NAT64 or address in _TRANSLATED or (int(address) >> 32) % 2**32 in _ISATAP:
         found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if int(address) >> 32 == 0 and int(address) > 1:  # IPv4-compatible, RFC 4291 §2.5.5.1
         found.append(ipaddress.IPv4Address(int(address)))

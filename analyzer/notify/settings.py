@@ -118,6 +118,8 @@ def url_problems(url: str, schemes: tuple[str, ...] = HTTP) -> list[str]:
         found.append(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     if not parts.hostname:
         found.append("names no host, write https://host/path")
+    if not url.isascii():
+        found.append("holds letters beyond ASCII, write the host as xn--… and the path with %")
     if port == 0:
         found.append("port 0 cannot be reached, name the real port")
     if "@" in parts.netloc:

@@ -50,7 +50,7 @@ class HttpTransport:
             status, returned, body = self._post(message, headers, started)
         except BlockedError as blocked:
             return Answer(None, error=f"blocked: {blocked}", ms=_ms(started), blocked=True)
-        except (httpcore.UnsupportedProtocol, httpcore.LocalProtocolError, ValueError) as wrong:
+        except (*_UNSENDABLE, ValueError, TypeError, LookupError) as wrong:
             return Answer(None, error=f"wrong url: {wrong}", ms=_ms(started), blocked=True)
         except (OSError, *_FAILURES) as failed:
             words = f"{type(failed).__name__}: {failed}".rstrip(": ")
@@ -92,6 +92,8 @@ class HttpTransport:
             )
             return response.status, returned, _beginning(response, message.reads)
 
+
+_UNSENDABLE = (httpcore.UnsupportedProtocol, httpcore.LocalProtocolError)
 
 _FAILURES = (
     httpcore.NetworkError,

@@ -34,6 +34,24 @@ PRIVATE = [
     "http://[::127.0.0.1]:{port}/",
     "http://[64:ff9b::7f00:1]:{port}/",
     "http://[2002:7f00:1::]:{port}/",
+    "http://[::ffff:0:127.0.0.1]:{port}/",
+    "http://[64:ff9b:1::7f00:1]:{port}/",
+    "http://[2600::5efe:127.0.0.1]:{port}/",
+    "http://[2600::200:5efe:127.0.0.1]:{port}/",
+    "http://[fec0::1]:{port}/",
+    "http://[5f00::1]:{port}/",
+    "http://[3fff::1]:{port}/",
+    "http://192.0.0.8:{port}/",
+    "http://192.88.99.1:{port}/",
+    "http://240.0.0.1:{port}/",
+    "http://100.64.0.1:{port}/",
+    "http://①②⑦.⓪.⓪.①:{port}/",
+    "http://127。0。0。1:{port}/",
+    "http://１２７.0.0.1:{port}/",
+    "http://127.000.000.001:{port}/",
+    "http://0x7f.1:{port}/",
+    "http://somebody@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}#@public.example/",
     "http://10.0.0.1:{port}/",
     "http://169.254.169.254:{port}/latest/meta-data",
     "http://[fe80::1]:{port}/",
@@ -160,6 +178,13 @@ def test_metadata_is_never_allowed_whatever_the_operator_lists(metadata):
     everything = guard(("0.0.0.0/0", "::/0"), (80,), lambda host, port: [host])
     with pytest.raises(BlockedError, match="never"):
         everything.address(metadata, 80)
+
+
+@pytest.mark.parametrize(
+    "public", ["93.184.215.14", "2606:4700::1111", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"]
+)
+def test_the_internet_is_open(public):
+    assert guard((), (443,), lambda host, port: [host]).address(public, 443) == public
 
 
 def test_a_public_address_needs_a_known_port():
