@@ -41,6 +41,8 @@ _STATUS = {
 _GONE = ("message_not_found", "cant_update_message", "edit_window_closed", "is_inactive")
 """The message cannot be edited any more: the next try writes a new one."""
 
+_LOUD = ("incident.escalated", "incident.reminder")
+
 
 def render(event: Event, to: Addressee) -> Message:
     test = "[TEST] " if event.test else ""
@@ -58,16 +60,18 @@ def render(event: Event, to: Addressee) -> Message:
 
 
 def _by_bot(event: Event, to: Addressee, body: JsonObject) -> Message:
-    """Only the incident itself edits its message; a decision about it answers in its thread."""
+    """What an incident became edits its message, in silence. A decision answers in its thread; a
+    reminder or an escalation must be heard, so it answers and is shown in the channel as well."""
     channel, _, ts = to.thread.partition(":")
     base = to.url.rstrip("/")
     quiet = {"unfurl_links": False, "unfurl_media": False}
-    if ts and event.incident is not None:
+    loud = event.type in _LOUD
+    if ts and event.incident is not None and not loud:
         edit = as_json({"channel": channel, "ts": ts, **body})
         return Message(f"{base}/chat.update", edit, token=to.token)
     place: JsonObject = {"channel": to.options.channel, **quiet}
     if ts:
-        place = {"channel": channel, "thread_ts": ts, **quiet}
+        place = {"channel": channel, "thread_ts": ts, "reply_broadcast": loud, **quiet}
     begins = not ts and event.incident is not None
     post = as_json({**place, **body})
     return Message(f"{base}/chat.postMessage", post, token=to.token, begins=begins)

@@ -173,7 +173,11 @@ class Slack(Fake):
             self.messages[given["ts"]] = given
             return {"ts": given["ts"], "text": given["text"], "message": given}
         need(method == "chat.postMessage", "unknown_method")
-        only(given, *("channel", "text", "blocks", "thread_ts", "unfurl_links", "unfurl_media"))
+        only(
+            given,
+            *("channel", "text", "blocks", "thread_ts", "reply_broadcast", "unfurl_links"),
+            "unfurl_media",
+        )
         ts = f"{1763640000 + len(self.messages) + len(self.replies)}.000100"
         if "thread_ts" in given:
             need(given["thread_ts"] in self.messages, "thread_not_found")

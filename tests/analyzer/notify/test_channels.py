@@ -87,6 +87,14 @@ EVENTS = {
     "proposed": proposal(),
     "withdrawn": proposal(state=DecisionState.WITHDRAWN),
     "ping": ping(),
+    "budget": replace(
+        ping(),
+        type="budget.exceeded",
+        lane="budget.exceeded:all",
+        test=False,
+        facts=(("budget", "all <b>"), ("spent", "41.00"), ("\n", "é" * 400)),
+    ),
+    "active": proposal(state=DecisionState.ACTIVE, outcome="an enforcer fetched the limit"),
 }
 
 

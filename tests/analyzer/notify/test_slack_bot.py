@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from analyzer.notify import EndpointSettings, NotifySettings
+from analyzer.notify.channels import render
+from analyzer.notify.channels.message import Addressee
 from analyzer.notify.pace import BURST, Pace
 from tests.analyzer.journal.cast import at, decision, opened, resolved, updated
 from tests.analyzer.notify.fakes import BOT_TOKEN, CHANNEL, Slack, serving
 from tests.analyzer.notify.house import deliver, listening, states, write
+from tests.analyzer.notify.test_channels import EVENTS
 
 
 @pytest.fixture
@@ -59,6 +63,17 @@ def test_decisions_answer_in_the_thread(store, slack):
     assert len(fake.messages) == 1
     (answer,) = fake.replies
     assert "Throttle acme" in answer["text"]
+
+
+@pytest.mark.parametrize("kind", ["incident.escalated", "incident.reminder"])
+def test_what_must_be_heard_is_shown_in_the_channel_beside_the_message(kind):
+    to = Addressee("chat", "https://slack.com/api", token=BOT_TOKEN, thread=f"{CHANNEL}:17.01")
+    message = render(replace(EVENTS["opened"], type=kind), to, "slack")
+    assert message is not None
+    assert message.url == "https://slack.com/api/chat.postMessage"
+    body = json.loads(message.body)
+    assert (body["thread_ts"], body["reply_broadcast"]) == ("17.01", True)
+    assert not message.begins
 
 
 def test_a_message_somebody_deleted_is_written_anew(store, slack):
