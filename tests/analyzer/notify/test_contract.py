@@ -78,11 +78,11 @@ def test_a_whole_life_is_taken_without_a_word_of_complaint(store, style):
     assert len(fake.taken) >= 5
 
 
-@pytest.mark.parametrize("style", sorted(FAKES))
-@pytest.mark.parametrize(
-    ("status", "headers"),
-    [(429, {"Retry-After": "3"}), (429, {}), (500, {}), (503, {"Retry-After": "1"}), (408, {})],
-)
+BUSY = [(style, 429, {"Retry-After": "3"}) for style in sorted(FAKES)]
+BUSY += [("json", status, {}) for status in (408, 425, 429, 500, 502, 503)]
+
+
+@pytest.mark.parametrize(("style", "status", "headers"), BUSY)
 def test_a_receiver_that_is_busy_gets_the_same_message_later(store, style, status, headers):
     with house(store, style) as (fake, settings):
         fake.limits = [(status, headers, b"later")]
