@@ -275,10 +275,15 @@ def _resolved(
 
 
 def _stronger(kept: Finding, new: Finding) -> Finding:
-    """The finding that says more: surer, then more harm."""
+    """The finding that says more: surer, then with a number for what would be, then more harm."""
     if new.kind is not kept.kind:
         return kept
-    return max((new, kept), key=lambda f: (round(f.confidence, 1), len(f.aggressors), f.stretch))
+    return max((new, kept), key=_weight)
+
+
+def _weight(finding: Finding) -> tuple[float, int, bool, float]:
+    told = finding.stretch_without is not None
+    return round(finding.confidence, 1), len(finding.aggressors), told, finding.stretch
 
 
 def _severity(finding: Finding, policy: FlagPolicy) -> str:

@@ -67,6 +67,8 @@ def by_load(scene: Scene, relief: Relief, k: int, locked: float) -> Way:
               "it holds {v:.0%} of all excess (needs {t:.0%})"),
         check("relief", way.relief, settings.relief,
               "without its excess {v:.0%} of the harm would be gone (needs {t:.0%})"),
+        check("material", np.exp(harm * relief.joint * min(1.0, explained)), settings.harm,
+              "without all excess the others would be {v:.2f} times faster (needs {t:.2f})"),
         check("association", way.association, settings.association,
               "its surge agrees with the harm in time by {v:.2f} (needs {t:.2f})"),
         check("explained", way.explained, settings.explained,

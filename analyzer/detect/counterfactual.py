@@ -16,6 +16,14 @@ COLLAPSE = (
     "by how much is not said"
 )
 
+AGAIN = (
+    "everybody asks for more since it began: if callers send again what takes too long, a limit "
+    "that takes only a part of the excess may not bring the others back"
+)
+
+GREW = 1.3
+"""Shared growth of arrivals from which callers are taken to send again."""
+
 BACK = 0.3
 """Log slowdown up to which victims are back: as much as a calm day shows."""
 
@@ -47,7 +55,17 @@ def claimed(scene: Scene, blamed: list[Suspect]) -> Claim:
         undone = min(other + float(parts[-1]), 1.0)
         curve = tuple((part, float(u)) for part, u in zip(PARTS, parts, strict=True))
     harm = max(s.others_slowdown for s in blamed)
-    return Claim(undone, curve if not other else (), harm * (1.0 - undone) <= BACK, ())
+    back = harm * (1.0 - undone) <= BACK
+    if curve and _sent_again(scene):
+        return Claim(undone, curve[-1:], back, (AGAIN,))
+    return Claim(undone, curve if not other else (), back, ())
+
+
+def _sent_again(scene: Scene) -> bool:
+    """Everybody's arrivals grew with the harm: callers send again what takes too long, and load
+    that feeds itself does not shrink with a part of its cause."""
+    growth = float(scene.growth[-2 * scene.settings.smooth :].mean())
+    return growth > GREW
 
 
 def _fits(scene: Scene, blamed: list[Suspect]) -> bool:

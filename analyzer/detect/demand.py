@@ -119,10 +119,15 @@ def cost_per_operation(work: Work, usual: Floats, seconds: float) -> Floats:
 
     Where work arrives and hardly any finishes, server time belongs to operations still running:
     divided by the few that finished it would make a victim look dear, so the usual cost stands.
+    Who was turned away finished at once and cost nothing; who failed late cost as much as any: the
+    truth lies between counting failures and not counting them, as near the usual as it can.
     """
     done = work.finished * seconds
     spent = work.served * seconds
-    shrunk = (spent + PRIOR_OPERATIONS * usual[:, None]) / (done + PRIOR_OPERATIONS)
+    believed = spent + PRIOR_OPERATIONS * usual[:, None]
+    cheap = believed / (done + PRIOR_OPERATIONS)
+    dear = believed / (np.maximum(done - work.errors * seconds, 0.0) + PRIOR_OPERATIONS)
+    shrunk = np.clip(usual[:, None], cheap, dear)
     stuck = work.finished < 0.3 * work.arrivals
     told = work.busy_known[:, None] & ~stuck
     cost: Floats = np.where(told, shrunk, usual[:, None])

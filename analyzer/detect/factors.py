@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analyzer.detect.arrays import Floats, Normal, weighted_median
-from analyzer.detect.demand import Work
+from analyzer.detect.demand import PRIOR_OPERATIONS, Work
 
 
 def common_arrivals(work: Work, normal: Normal) -> Floats:
@@ -16,12 +16,19 @@ def common_arrivals(work: Work, normal: Normal) -> Floats:
     return np.maximum(weighted_median(ratio, weight), 1.0)
 
 
-def common_cost(cost: Floats, work: Work, normal: Normal) -> tuple[Floats, Floats]:
-    """(rise of the cost per operation shared by most, never below 1; the same unclipped)."""
-    ratio = cost / normal.cost[:, None]
-    active = work.operations >= 1
-    weight = np.where(active & work.busy_known[:, None], np.sqrt(normal.demand)[:, None], 0.0)
-    middle = weighted_median(ratio, weight)
+def common_cost(work: Work, normal: Normal) -> tuple[Floats, Floats]:
+    """(rise of the cost per operation shared by most, never below 1; the same unclipped).
+
+    Who finished few operations hardly counts, instead of being drawn to its usual cost: among many
+    small tenants that would hide that everything got dearer.
+    """
+    done = np.maximum(work.finished, 1e-9)
+    ratio = work.served / done / normal.cost[:, None]
+    stuck = work.finished < 0.3 * work.arrivals
+    told = work.busy_known[:, None] & (work.operations >= 1) & ~stuck
+    sure = work.operations / (work.operations + PRIOR_OPERATIONS)
+    weight = np.where(told, np.sqrt(normal.demand)[:, None] * sure, 0.0)
+    middle = weighted_median(np.where(told, ratio, 1.0), weight)
     return np.maximum(middle, 1.0), middle
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from analyzer.detect.scene import Scene
+from analyzer.detect.scene import Scene, harm_begins
 from analyzer.detect.suspect import Suspect
 from analyzer.model import Finding, Harm, Kind, Rival, Signal
 from collector.model import ResourceKind
@@ -70,12 +70,8 @@ def harm_of(scene: Scene, i: int, left: float | None) -> Harm:
 
 def _span(scene: Scene, held: set[int]) -> tuple[datetime, datetime]:
     """From the first window of the unbroken harm (held back to the recent span) to the end."""
-    harm = scene.slowdown
-    if held:
-        harm = scene.others_slowdown[min(held)]
-    calm = np.nonzero(harm < 0.5 * np.log(scene.settings.harm))[0]
-    first = min(int(calm[-1]) + 1 if calm.size else 0, harm.size - 1)
-    stamps = scene.windows.ts[-harm.size :]
+    first = harm_begins(scene, held)
+    stamps = scene.windows.ts[-scene.slowdown.size :]
     step = np.timedelta64(int(scene.windows.window_s * 1e6), "us")
     return _aware(stamps[first]), _aware(stamps[-1] + step)
 

@@ -15,6 +15,9 @@ from analyzer.detect.arrays import Floats
 NEARLY_FULL = 0.96
 """Past this utilisation the stationary formula diverges and the backlog term takes over."""
 
+MOST_FELT = 3.0
+"""Log slowdown to which one tenant's word is bounded (`victims.clipped`)."""
+
 GRID = np.exp(np.linspace(np.log(0.5), np.log(4.0), 28))
 """Capacities tried, as multiples of the prior."""
 
@@ -55,7 +58,8 @@ def fit_capacity(
     grid: Floats = np.unique(np.maximum(prior * GRID, floor))[:, None]
     usual = log_stretch(np.median(base)[None, None], grid, job_s, window_s)
     modelled = log_stretch(demand[None], grid, job_s, window_s) - usual
-    miss = np.abs(modelled - slowdown[None])
+    # What is felt is bounded before it is pooled: a model that says more is not wrong by that.
+    miss = np.abs(np.minimum(modelled, MOST_FELT) - slowdown[None])
     huber = np.where(miss < 0.5, miss**2, miss - 0.25)
     # A window's neighbours say almost the same: count five windows as one observation.
     loss = huber.sum(axis=1) / 5.0 / 0.15

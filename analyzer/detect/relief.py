@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from analyzer.detect.arrays import Floats
 from analyzer.detect.load import log_stretch
-from analyzer.detect.scene import Scene
+from analyzer.detect.scene import Scene, harm_begins
+from analyzer.detect.victims import unclipped_slowdown
 
 Indices = npt.NDArray[np.intp]
 
@@ -82,18 +83,29 @@ PARTS = tuple(round(0.1 * k, 1) for k in range(1, 11))
 """Parts of the excess a limit may take away, for which the counterfactual is told."""
 
 
+WORST = 0.9
+"""Quantile over the windows of the harm that stands for what victims remember: their p95 is made in
+the worst windows, not in the mean."""
+
+
 def undone_by(scene: Scene, blamed: Indices) -> Floats:
     """Part of the harm (in logarithms) that goes when `PARTS` of the blamed excess go. [parts]
 
-    It is the part the model undoes of the stretch it knows: what it does not explain of the height
-    is taken to go in proportion, so that the answer lies between observed and normal.
+    Over the windows since the harm began, because a burst of the others may still fill what a small
+    cap leaves. What the model does not explain of the height is taken to go in proportion; where it
+    is higher than what was felt (queues are cut off somewhere), what was felt is the height.
     """
+    since = harm_begins(scene, set(blamed.tolist()))
     total = scene.demand.sum(axis=0)
     excess = np.maximum(scene.demand[blamed] - scene.expected[blamed], 0.0).sum(axis=0)
     usual = np.full(total.size, scene.normal.demand.sum())
-    left = [total - part * excess for part in PARTS]
-    stretch = _stretch(scene, np.vstack([total, usual, *left]))
-    undone: Floats = np.clip((stretch[0] - stretch[2:]) / max(stretch[0] - stretch[1], 1e-6), 0, 1)
+    cases = np.vstack([total, usual, *(total - part * excess for part in PARTS)])
+    logs = log_stretch(cases, scene.capacity, scene.normal.job_s, scene.windows.window_s)
+    worst = np.quantile(logs[:, since:], WORST, axis=1)
+    height = max(worst[0] - worst[1], 1e-6)
+    felt = float(np.quantile(unclipped_slowdown(scene.seen)[since:], WORST))
+    height = min(height, max(felt, np.log(scene.settings.harm)))
+    undone: Floats = 1.0 - np.clip((worst[2:] - worst[1]) / height, 0.0, 1.0)
     return undone
 
 

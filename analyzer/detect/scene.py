@@ -54,7 +54,7 @@ def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -
     seen = harmed(work, normal, settings, seconds)
     cost = cost_per_operation(work, normal.cost, seconds)
     growth = common_arrivals(work, normal)
-    cost_growth, middle = common_cost(cost, work, normal)
+    cost_growth, middle = common_cost(work, normal)
     # Served cost per arrival falls for everybody under saturation: divide that out.
     cost = cost / np.minimum(middle, 1.0)
     demand = offered(work, cost)
@@ -77,6 +77,13 @@ def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -
         others_breadth=breadth_of_others(seen),
         capacity=_capacity(windows, normal, work, demand, slowdown),
     )
+
+
+def harm_begins(scene: Scene, held: set[int]) -> int:
+    """Number of the first of the recent windows of the unbroken harm to others than `held`."""
+    harm = scene.others_slowdown[min(held)] if held else scene.slowdown
+    calm = np.nonzero(harm < 0.5 * np.log(scene.settings.harm))[0]
+    return min(int(calm[-1]) + 1 if calm.size else 0, harm.size - 1)
 
 
 def usual_or_peers(usual: Floats) -> Floats:

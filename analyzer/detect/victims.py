@@ -78,6 +78,13 @@ def shared_slowdown(seen: Harmed) -> Floats:
     return pooled
 
 
+def unclipped_slowdown(seen: Harmed) -> Floats:
+    """The same with every word taken as it is: the height of the harm, not whether there is one."""
+    weighted = seen.weight * zeroed(seen.rise)
+    pooled: Floats = weighted.sum(axis=0) / np.maximum(seen.weight.sum(axis=0), 1e-9)
+    return pooled
+
+
 def slowdown_of_others(seen: Harmed) -> Floats:
     """The same without tenant i, [tenants, windows]: the sum leaves each one out in turn."""
     weighted = seen.weight * clipped(seen.rise)

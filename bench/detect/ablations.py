@@ -41,7 +41,7 @@ def _no_common_factors() -> Iterator[None]:
         return np.ones(work.arrivals.shape[1])
 
     def both(*given: Any) -> Any:
-        return ones(*given[1:]), ones(*given[1:])
+        return ones(*given), ones(*given)
 
     with _patched(scene, "common_arrivals", ones), _patched(scene, "common_cost", both):
         yield

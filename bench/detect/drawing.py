@@ -13,7 +13,7 @@ from bench.detect.worlds import NOBODY, Locks, Shape, World
 COLLAPSES: dict[str, dict[str, float]] = {
     "": {},
     "soft": {"collapse": 0.15, "knee": 4.0, "most_lost": 2.5},
-    "hard": {"collapse": 0.3, "knee": 2.5, "most_lost": 4.0},
+    "hard": {"collapse": 0.3, "knee": 6.0, "most_lost": 4.0},
 }
 """How a server loses efficiency as work piles up."""
 

@@ -167,7 +167,7 @@ def daily_batch(draw: Draw) -> World:
     """What one tenant does at this hour every day, and everybody feels every day: a habit."""
     i = draw.small()
     draw.begin, draw.end = 3600.0, float(draw.shape.seconds)
-    cores = draw.room() * draw.rng.uniform(0.5, 0.75)
+    cores = draw.room() * draw.rng.uniform(0.4, 0.65)
     season = taught(draw, i, cores)
     draw.extra.clear()
     draw.surge(i, cores, draw.span())

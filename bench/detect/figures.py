@@ -73,10 +73,24 @@ def delays(rows: Rows) -> tuple[float, float]:
     return (float(np.median(late)), float(np.quantile(late, 0.9))) if late else (np.nan, np.nan)
 
 
+APART = (str(Kind.CAPACITY), str(Kind.DEGRADED))
+
+
 def told_apart(rows: Rows) -> tuple[int, int]:
-    """(right, of): runs of everyone growing or the resource failing, named so and nobody blamed."""
-    asked = [r for r in rows if r.want in (Kind.CAPACITY, Kind.DEGRADED)]
-    shared = {str(Kind.CAPACITY), str(Kind.DEGRADED), str(Kind.NOISY_NEIGHBOUR)}
+    """(right, of): of the runs of everyone growing or the resource failing in which one of the two
+    was told, those whose first told kind of the two is the wanted one."""
+    told = [
+        (r.want, next(k for k in r.kinds if k in APART))
+        for r in rows
+        if r.want in APART and any(k in APART for k in r.kinds)
+    ]
+    return sum(want == kind for want, kind in told), len(told)
+
+
+def told_alone(rows: Rows) -> tuple[int, int]:
+    """(right, of): the same runs told so and nothing else, nobody blamed."""
+    asked = [r for r in rows if r.want in APART]
+    shared = {*APART, str(Kind.NOISY_NEIGHBOUR)}
     return sum({k for k in r.kinds if k in shared} == {r.want} for r in asked), len(asked)
 
 
@@ -104,7 +118,7 @@ def errors(rows: Rows, part: float) -> tuple[float, float, int]:
 def recovery(rows: Rows) -> tuple[int, int]:
     """(right, of) claims that the victims would or would not be back without the blamed."""
     claims = [r.recovers for r in rows if r.recovers is not None and r.truth.aggressors]
-    return sum(said == true for said, true in claims), len(claims)
+    return int(sum(said == true for said, true in claims)), len(claims)
 
 
 def calibration(rows: Rows, bins: int = 5) -> tuple[float, float]:

@@ -42,8 +42,21 @@ LOADS = (
     Load("synthetic, 150 tenants", Shape(tenants=150), "synthetic", 2),
     Load("real clients A, bursty", Shape(traces="A"), "real", 6, quick=1, dirty=2),
     Load("real clients B, burstier", Shape(traces="B"), "real", 6, dirty=2),
-    Load("thrashes softly", Shape(collapse="soft"), "thrashing", 4, families=THRASHING),
-    Load("thrashes hard", Shape(collapse="hard"), "thrashing", 4, quick=1, families=THRASHING),
+    Load(
+        "thrashes softly",
+        Shape(collapse="soft", load=(0.3, 0.5)),
+        "thrashing",
+        4,
+        families=THRASHING,
+    ),
+    Load(
+        "thrashes hard",
+        Shape(collapse="hard", load=(0.3, 0.5)),
+        "thrashing",
+        4,
+        quick=1,
+        families=THRASHING,
+    ),
 )
 
 LENSES: dict[str, Lens] = {

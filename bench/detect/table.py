@@ -151,7 +151,11 @@ def _kinds(plain: Mapping[str, Rows]) -> Iterator[str]:
     right, of = figures.told_apart(rows)
     share = right / of if of else float("nan")
     yield "\n## Capacity or degraded\n"
-    yield f"Told apart: {right} of {of} = {_cell(share, APART)} (target {APART}).\n"
+    alone, asked = figures.told_alone(rows)
+    yield (
+        f"Told apart where one of the two is told: {right} of {of} = {_cell(share, APART)} "
+        f"(target {APART}). Told so, nothing else and nobody blamed: {alone} of {asked}.\n"
+    )
     table = figures.confusion(rows)
     names = [kind or "silence" for kind in figures.KINDS]
     yield "| wanted \\ told | " + " | ".join(names) + " |"

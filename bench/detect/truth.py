@@ -45,9 +45,13 @@ class Replay:
         return self._without[key]
 
     def truth(self) -> Truth:
-        """Joint removal first: together harmful means each scripted tenant is an aggressor."""
+        """Joint removal first: together harmful means each scripted tenant is an aggressor.
+
+        Law 3: whoever surges a little while the resource itself fails is none, even if the failing
+        resource would bear the others better without.
+        """
         world, script = self.world, self.world.script
-        if not script or world.kind == "self_inflicted":
+        if not script or world.kind in ("self_inflicted", "degraded"):
             return Truth((), self._onset(None), 1.0)
         alone = self.without(script)
         relief = self.p95(self.ran, script) / max(self.p95(alone, script), 1e-9)
