@@ -35,6 +35,9 @@ SHARED = (Kind.NOISY_NEIGHBOUR, Kind.CAPACITY, Kind.DEGRADED)
 RETHINK = timedelta(minutes=5)
 """How long after its start an incident without blame may still become somebody's."""
 
+COMPANION = 0.3
+"""Part of the blame from which a tenant is named together with the main aggressor."""
+
 Step = tuple[Incident | None, list[Transition]]
 
 
@@ -168,7 +171,7 @@ def _pending(incident: Incident, finding: Finding | None, at: datetime, policy: 
     hits, of = policy.needed(incident.kind, finding.confidence)
     if sum(incident.hits[-of:]) < hits or not _agreed(incident, hits):
         return incident, []
-    incident = _named(incident, finding, _blamed(incident, hits))
+    incident = _named(incident, finding, _opening(incident, finding, hits, policy))
     opened = replace(
         incident,
         state=IncidentState.FIRING,
@@ -183,6 +186,16 @@ def _pending(incident: Incident, finding: Finding | None, at: datetime, policy: 
 def _agreed(incident: Incident, hits: int) -> bool:
     """A blame opens only when the same tenant was blamed often enough."""
     return incident.kind is not Kind.NOISY_NEIGHBOUR or bool(_blamed(incident, hits))
+
+
+def _opening(incident: Incident, finding: Finding, hits: int, policy: FlagPolicy) -> set[TenantId]:
+    """Who is named at once: the main aggressor and whoever holds much of the blame. A companion
+    with a small part is named when it was blamed as often as any blame needs."""
+    often = _blamed(incident, hits)
+    ranked = sorted(finding.aggressors, key=lambda b: -b.contribution)
+    main = next((b.tenant for b in ranked if b.tenant in often), None)
+    large = {b.tenant for b in ranked if b.contribution >= COMPANION or b.tenant == main}
+    return (often & large) | _blamed(incident, policy.hits) or often
 
 
 def _blamed(incident: Incident, hits: int) -> set[TenantId]:

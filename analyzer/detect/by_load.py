@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.detect.arrays import Floats
 from analyzer.detect.association import FOLLOWS, association
+from analyzer.detect.load import log_stretch
 from analyzer.detect.relief import Relief
 from analyzer.detect.scene import Scene
 from analyzer.detect.suspect import Way, check, leads, times_above
@@ -17,11 +18,14 @@ SUSPICIOUS = 1.5
 """z from which a tenant is looked at; blame needs `DetectSettings.surge`, or z from here on when
 its absence would undo half of the harm: whoever always bursts has a wide normal."""
 
-MATERIAL = 0.15
+MATERIAL = 0.2
 """Part of the joint excess below which a suspect hides in the shadow of a larger one."""
 
 MEMORY = 12
 """Windows an excess is remembered: the backlog it left outlives it."""
+
+GREW = 1.2
+"""Growth of all load from which a surge can have filled the resource."""
 
 DEARER = 1.25
 """Shared rise of the cost per operation from which the resource itself is slower."""
@@ -74,11 +78,27 @@ def by_load(scene: Scene, relief: Relief, k: int, locked: float) -> Way:
         check("explained", way.explained, settings.explained,
               "load explains {v:.0%} of the harm (needs {t:.0%})"),
         leads(follows, FOLLOWS),
+        _load_grew(scene, harm),
         _not_degraded(scene, harm),
         check("no_locks", 1.0 - locked, 0.5,
               "{v:.0%} of the harm is no waiting for locks (needs {t:.0%})"),
     )  # fmt: skip
     return replace(way, checks=checks)
+
+
+def _load_grew(scene: Scene, harm: float) -> Check:
+    """All load together is well above normal, or explains the harm by the capacity believed before:
+    a failing resource is short of capacity at any load, and then the smallest surge seems to fill
+    it (law 3)."""
+    total, usual = scene.demand.sum(axis=0), float(scene.normal.demand.sum())
+    grown = float(total[-MEMORY:].max()) / max(usual, 1e-9)
+    cases = np.vstack([total, np.full(total.size, usual)])
+    logs = log_stretch(cases, scene.normal.capacity, scene.normal.job_s, scene.windows.window_s)
+    now, calm = logs[:, -scene.settings.smooth :].mean(axis=1)
+    believed = float(now - calm) / max(harm, 1e-3)
+    enough = grown >= GREW or believed >= scene.settings.explained
+    words = f"all load together is {grown:.2f} times normal (needs {GREW:.2f})"
+    return Check("load_grew", enough, grown, GREW, words)
 
 
 def _surge_needed(scene: Scene, way: Way, part: float) -> float:

@@ -24,13 +24,18 @@ class What(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(bench)
+    extra = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=extra)(bench)
 
 
 def bench(
+    context: typer.Context,
     what: Annotated[What | None, typer.Argument(help="One of them; without it, all.")] = None,
 ) -> None:
-    """Measure beside installed peers and print the ratios. Needs a source checkout."""
+    """Measure beside installed peers and print the ratios. Needs a source checkout.
+
+    What follows the name goes to that bench: `partywall bench detect --quick`.
+    """
     there = [one for one in What if _exists(one)]
     if not there or (what and what not in there):
         raise Failure(
@@ -39,7 +44,8 @@ def bench(
             "run the command from there" + (f"; here: {', '.join(there)}" if there else ""),
         )
     for one in [what] if what else there:
-        code = subprocess.run([sys.executable, "-m", f"bench.{one}"], check=False).returncode
+        command = [sys.executable, "-m", f"bench.{one}", *context.args]
+        code = subprocess.run(command, check=False).returncode
         if code:
             raise typer.Exit(code)
 

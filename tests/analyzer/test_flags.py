@@ -94,6 +94,27 @@ def test_a_blame_that_is_sure_opens_on_two_of_three(hits: str, expected: list[st
     assert said(moves) == expected
 
 
+@pytest.mark.parametrize(
+    ("part", "windows", "named"),
+    [(0.1, 2, ["acme"]), (0.1, 3, ["acme", "hooli"]), (0.4, 2, ["acme", "hooli"])],
+)
+def test_a_companion_with_a_small_part_is_named_only_when_blamed_as_often_as_any(
+    part: float, windows: int, named: list[str]
+):
+    sure = finding(Kind.NOISY_NEIGHBOUR, "acme", "hooli", sure=0.95)
+    main, other = sure.aggressors
+    both = (replace(main, contribution=1 - part), replace(other, contribution=part))
+    (incident,), _ = play([[replace(sure, aggressors=both)]] * windows)
+    assert [b.tenant for b in incident.finding.aggressors] == named
+
+
+def test_a_finding_with_a_number_is_kept_before_a_graver_one_without():
+    told = finding(Kind.NOISY_NEIGHBOUR, "acme", stretch=3.0)
+    untold = replace(told, stretch=9.0, stretch_without=None)
+    (incident,), _ = play([[told]] * 3 + [[untold]] * 2)
+    assert incident.finding.stretch_without == 1.0
+
+
 def test_two_sure_findings_that_disagree_name_nobody():
     other = finding(Kind.NOISY_NEIGHBOUR, "globex", sure=0.95)
     _, moves = play([[finding(Kind.NOISY_NEIGHBOUR, "acme", sure=0.95)], [other]])

@@ -1,10 +1,15 @@
 """Scenarios as text: load a world, run it through the real judgement, compare the verdicts.
 
-    resource db:main 4 cores                  the shared resource (`, capacity unknown` hides it)
+    resource db:main 4 cores                  the shared resource (`, capacity unknown` hides it;
+                                              `, in order` serves it as workers do a queue;
+                                              `, misses cost` makes it a cache in front of work)
     run 50m seed 1                            how long; the seed of the arrivals
-    tenant acme 8/s of 60ms                   usual rate and cost of an operation
+    tenant acme 8/s of 60ms                   usual rate and cost (` from 35m`: new since then)
     from 35m to 42m acme sends x6             a change (`, on 2m off 2m` makes it come and go)
     from 35m to 42m everyone costs x2         `sends`: the rate, `costs`: cost of an operation
+    from 35m to 42m acme climbs x6            the rate, evenly from usual to six times
+    from 35m to 42m acme moves x80            rows, bytes or keys of an operation
+    from 35m to 42m acme holds locks for 4    seconds of every ten; half of the others wait
     from 35m to 42m resource runs at 0.4      the resource itself loses power
     expect noisy_neighbour by acme hurting globex initech within 60s resolved
     expect nothing
@@ -27,12 +32,13 @@ from analyzer.model import Incident, Kind
 from bench.detect.judged import judge_all
 from bench.detect.observe import observe
 from bench.detect.queueing import Server
-from bench.detect.worlds import Shape, World, run
+from bench.detect.worlds import NOBODY, Locks, Shape, World, run
 from collector.model import ResourceId, TenantId
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _CHANGE = re.compile(
-    r"from (\S+) to (\S+) (\S+) (sends x|costs x|runs at )([\d.]+)(?:, on (\S+) off (\S+))?$"
+    r"from (\S+) to (\S+) (\S+) (sends x|climbs x|costs x|moves x|holds locks for |runs at )"
+    r"([\d.]+)(?:, on (\S+) off (\S+))?$"
 )
 
 
@@ -51,6 +57,9 @@ class Change:
     def at(self, seconds: np.ndarray) -> np.ndarray:
         """The factor at each second."""
         active = (seconds >= self.begin) & (seconds < self.end)
+        if self.what == "climbs":
+            way = (seconds - self.begin) / (self.end - self.begin)
+            return np.where(active, 1.0 + (self.factor - 1.0) * way, 1.0)
         if self.on:
             active &= (seconds - self.begin) % (self.on + self.off) < self.on
         return np.where(active, self.factor, 1.0)
@@ -74,9 +83,11 @@ class Scenario:
     resource: str = "db:main"
     cores: float = 4.0
     capacity_known: bool = True
+    in_order: bool = False
+    misses: bool = False
     seconds: int = 3000
     seed: int = 1
-    tenants: dict[str, tuple[float, float]] = field(default_factory=dict)
+    tenants: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
 
@@ -100,12 +111,14 @@ def _line(scenario: Scenario, line: str) -> None:
         name, cores = re.fullmatch(r"(\S+) ([\d.]+) cores.*", rest).groups()  # type: ignore[union-attr]
         scenario.resource, scenario.cores = name, float(cores)
         scenario.capacity_known = "capacity unknown" not in rest
+        scenario.in_order, scenario.misses = "in order" in rest, "misses cost" in rest
     elif word == "run":
         length, seed = re.fullmatch(r"(\S+) seed (\d+)", rest).groups()  # type: ignore[union-attr]
         scenario.seconds, scenario.seed = int(_seconds(length)), int(seed)
     elif word == "tenant":
-        name, rate, cost = re.fullmatch(r"(\S+) ([\d.]+)/s of ([\d.]+)ms", rest).groups()  # type: ignore[union-attr]
-        scenario.tenants[name] = (float(rate), float(cost) / 1000)
+        found = re.fullmatch(r"(\S+) ([\d.]+)/s of ([\d.]+)ms(?: from (\S+))?", rest)
+        name, rate, cost, since = found.groups()  # type: ignore[union-attr]
+        scenario.tenants[name] = (float(rate), float(cost) / 1000, _seconds(since or "0s"))
     elif word == "from":
         begin, end, who, what, factor, on, off = _CHANGE.fullmatch(line).groups()  # type: ignore[union-attr]
         scenario.changes.append(
@@ -147,36 +160,58 @@ def world_of(scenario: Scenario) -> World:
     for change in scenario.changes:
         if change.what == "runs":
             speed *= change.at(seconds)
-    who, at, size = [], [], []
-    for k, (name, (rate, cost)) in enumerate(scenario.tenants.items()):
-        rates, costs = np.full(seconds.size, rate), np.full(seconds.size, cost)
+    who, at, size, volume = [], [], [], []
+    for k, (name, (rate, cost, since)) in enumerate(scenario.tenants.items()):
+        rates, costs = np.where(seconds >= since, rate, 0.0), np.full(seconds.size, cost)
+        moves = np.ones(seconds.size)
         for change in scenario.changes:
             if change.who in (name, "everyone"):
-                rates *= change.at(seconds) if change.what == "sends" else 1.0
+                rates *= change.at(seconds) if change.what in ("sends", "climbs") else 1.0
                 costs *= change.at(seconds) if change.what == "costs" else 1.0
+                moves *= change.at(seconds) if change.what == "moves" else 1.0
         begun = np.repeat(seconds, rng.poisson(rates)) + 0.0
         begun += rng.uniform(0, 1, begun.size)
         who.append(np.full(begun.size, k))
         at.append(begun)
         size.append(costs[begun.astype(int)] * rng.gamma(4.0, 0.25, begun.size))
+        volume.append(moves[begun.astype(int)])
     order = np.argsort(np.concatenate(at), kind="stable")
-    operations = [np.concatenate(part)[order] for part in (who, at, size)]
+    operations = [np.concatenate(part)[order] for part in (who, at, size, volume)]
     count = order.size
     return World(
         family="scenario",
         seed=scenario.seed,
         shape=Shape(tenants=len(scenario.tenants), seconds=scenario.seconds),
-        server=Server(scenario.cores, speed),
+        server=Server(scenario.cores, speed, "fifo" if scenario.in_order else "ps"),
         who=operations[0],
         at=operations[1],
         size=operations[2],
         excess=np.zeros(count, bool),
-        volume=np.ones(count),
+        volume=operations[3],
         script=(),
         begin=0.0,
         end=0.0,
         kind="",
+        coin=rng.uniform(size=count),
+        locks=_locks(scenario, operations[0], operations[1], rng),
+        misses=scenario.misses,
     )
+
+
+def _locks(
+    scenario: Scenario, who: np.ndarray, at: np.ndarray, rng: np.random.Generator
+) -> Locks | None:
+    """Half of the operations that come while somebody else holds the lock wait until it is free."""
+    held = [c for c in scenario.changes if c.what == "holds"]
+    if not held:
+        return None
+    wait, holder = np.zeros(at.size), np.full(at.size, NOBODY)
+    for change in held:
+        k = list(scenario.tenants).index(change.who)
+        within = (at >= change.begin) & (at < change.end) & (who != k)
+        struck = within & (at % 10 < change.factor) & (rng.uniform(size=at.size) < 0.5)
+        wait, holder = np.where(struck, change.factor - at % 10, wait), np.where(struck, k, holder)
+    return Locks(wait, holder, wait > 0)
 
 
 def windows_of(scenario: Scenario) -> ResourceWindows:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analyzer.detect import DetectSettings, ResourceWindows, detect
 from analyzer.model import Finding, Kind
-from tests.analyzer.detect.worlds import CAST, COST, world
+from tests.analyzer.detect.worlds import CAST, COST, permuted, with_idle, world
 
 PLAIN = DetectSettings()
 LAST = 12
@@ -127,3 +130,40 @@ def test_everybody_moving_more_is_nobodys_cache():
     windows.volume[3, -LAST:] /= 50.0
     windows.volume[:, -LAST:] *= 5.0
     assert blamed(only(detect(windows, PLAIN))) == []
+
+
+@pytest.mark.parametrize("make", [hogged, scanned])
+@settings(max_examples=8, deadline=None)
+@given(order=st.permutations(range(5)), factor=st.floats(0.3, 4.0))
+def test_neither_the_order_of_tenants_nor_the_size_of_the_resource_changes_who_is_blamed(
+    make: Callable[[], ResourceWindows], order: list[int], factor: float
+):
+    windows = make()
+    before = only(detect(windows, PLAIN))
+    scaled = replace(windows, busy_s=windows.busy_s * factor, capacity=4.0 * factor)
+    after = only(detect(permuted(scaled, order), PLAIN))
+    assert blamed(after) == blamed(before)
+    assert {v.tenant for v in after.victims} == {v.tenant for v in before.victims}
+
+
+@pytest.mark.parametrize("make", [hogged, scanned])
+def test_an_idle_tenant_changes_nothing(make: Callable[[], ResourceWindows]):
+    before, after = only(detect(make(), PLAIN)), only(detect(with_idle(make()), PLAIN))
+    assert blamed(after) == blamed(before)
+    assert after.stretch == pytest.approx(before.stretch)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from(CAST), st.floats(0.0, 500.0))
+def test_locks_nobody_feels_are_no_incident(tenant: str, seconds: float):
+    quiet = with_locks(world(), {}, {str(tenant): seconds})
+    assert detect(quiet, PLAIN) == []
+
+
+def test_a_gentler_limit_relieves_less_and_the_whole_of_it_most():
+    rest = dict.fromkeys(map(str, CAST), 4.0)
+    found = only(detect(world(surge={"acme": 7.0}, slower=rest), PLAIN))
+    parts, left = zip(*found.relief_curve, strict=True)
+    assert parts == tuple(sorted(parts))
+    assert list(left) == sorted(left, reverse=True)
+    assert left[-1] == found.stretch_without

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.detect import MEASURES, ResourceWindows
+from analyzer.detect import ResourceWindows
+from analyzer.detect.arrays import SIGNALS
 from collector.model import ResourceId, ResourceKind, TenantId
 
 CAST = tuple(TenantId(t) for t in ("acme", "globex", "initech", "umbrella", "hooli"))
@@ -61,9 +62,14 @@ def noisy(seed: int = 1) -> ResourceWindows:
     return world(seed=seed, surge={"acme": 7.0}, slower=rest)
 
 
+def sampled(windows: ResourceWindows) -> list[str]:
+    """The signals somebody sends."""
+    return [name for name in SIGNALS if getattr(windows, name) is not None]
+
+
 def permuted(windows: ResourceWindows, order: list[int]) -> ResourceWindows:
     """The same tenants in another order."""
-    arrays: dict[str, Any] = {name: getattr(windows, name)[order] for name in MEASURES}
+    arrays: dict[str, Any] = {name: getattr(windows, name)[order] for name in sampled(windows)}
     return replace(windows, tenants=tuple(windows.tenants[i] for i in order), **arrays)
 
 
@@ -71,7 +77,7 @@ def with_idle(windows: ResourceWindows) -> ResourceWindows:
     """One more tenant, who never does anything."""
     width = windows.ts.size
     arrays: dict[str, Any] = {}
-    for name in MEASURES:
+    for name in sampled(windows):
         fill = np.nan if name in ("log_latency", "wait_s") else 0.0
         arrays[name] = np.vstack([getattr(windows, name), np.full((1, width), fill)])
     return replace(windows, tenants=(*windows.tenants, TenantId("idle")), **arrays)
