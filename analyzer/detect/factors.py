@@ -22,8 +22,11 @@ def common_cost(work: Work, normal: Normal) -> tuple[Floats, Floats]:
     Who finished few operations hardly counts, instead of being drawn to its usual cost: among many
     small tenants that would hide that everything got dearer.
     """
-    done = np.maximum(work.finished, 1e-9)
-    ratio = work.served / done / normal.cost[:, None]
+    usual = normal.cost[:, None]
+    cheap = work.served / np.maximum(work.finished, 1e-9) / usual
+    dear = work.served / np.maximum(work.finished - work.errors, 1e-9) / usual
+    # Failures may have cost nothing or as much as any (see `cost_per_operation`).
+    ratio = np.clip(1.0, cheap, dear)
     stuck = work.finished < 0.3 * work.arrivals
     told = work.busy_known[:, None] & (work.operations >= 1) & ~stuck
     sure = work.operations / (work.operations + PRIOR_OPERATIONS)

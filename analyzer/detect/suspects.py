@@ -33,11 +33,12 @@ def examine(scene: Scene) -> Examined:
     ways: dict[int, list[Way]] = {}
     for i in holders(found):
         ways.setdefault(i, []).append(by_locks(scene, found, i))
-    for k, i in enumerate(loud):
-        way = by_load(scene, relief, k, found.explained)  # type: ignore[arg-type]
-        ways.setdefault(int(i), []).append(way)
-        if way.excess > 0:
-            ways[int(i)].append(by_trigger(scene, way))
+    by_size = _by_size(scene, relief, found)
+    for i, way in by_size:
+        ways.setdefault(i, []).append(way)
+    if not any(way.proven for _, way in by_size):  # a collapse is what load does not explain
+        for i, way in by_size:
+            ways[i] += [by_trigger(scene, way)] if way.excess > 0 else []
     for i in movers(scene):
         ways.setdefault(i, []).append(by_cache(scene, i))
     suspects = [
@@ -46,6 +47,14 @@ def examine(scene: Scene) -> Examined:
         if scene.windows.tenants[i] != UNKNOWN_TENANT
     ]
     return Examined(suspects, relief, found)
+
+
+def _by_size(scene: Scene, relief: Relief | None, found: Waits) -> list[tuple[int, Way]]:
+    if relief is None:
+        return []
+    return [
+        (int(i), by_load(scene, relief, k, found.explained)) for k, i in enumerate(relief.suspects)
+    ]
 
 
 def _loud(scene: Scene) -> Indices:
