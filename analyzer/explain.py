@@ -98,6 +98,9 @@ def _without(incident: Incident) -> Iterator[str]:
             f"Without the excess the others would be at {finding.stretch_without:.2f} times their "
             f"normal instead of {finding.stretch:.2f}."
         )
+    half = dict(finding.relief_curve).get(0.5)
+    if half is not None:
+        yield f"With half of the excess gone they would be at {half:.2f}."
     if finding.limit is not None and finding.aggressors:
         low, high = finding.limit_low or finding.limit, finding.limit_high or finding.limit
         yield (

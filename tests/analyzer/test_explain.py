@@ -50,6 +50,7 @@ def test_the_story_says_evidence_counterfactual_rivals_caveats_and_doubt():
         ),
         rivals=(Rival(TenantId("hooli"), 0.1, "its excess is 1%"),),
         caveats=("2 of the last 60 windows are missing",),
+        relief_curve=((0.5, 1.75), (1.0, 1.0)),
         limit=1.25,
         limit_low=1.0,
         limit_high=1.5,
@@ -58,6 +59,7 @@ def test_the_story_says_evidence_counterfactual_rivals_caveats_and_doubt():
     story = explain(kept[0])
     assert "Speaks for it: it surged." in story
     assert "Speaks against it: it came late." in story
+    assert "With half of the excess gone they would be at 1.75." in story
     assert "Could not be tested: no volume is sent." in story
     assert "Not blamed: hooli, because its excess is 1%." in story
     assert "Mind: 2 of the last 60 windows are missing." in story
