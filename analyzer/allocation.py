@@ -71,10 +71,12 @@ def _fits(used: pl.DataFrame) -> bool:
 
 def _one_by_one(totals: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
     rows: list[tuple[int, str, int]] = []
+    pots = used.select("pot", "holder", "weight").partition_by("pot", as_dict=True)
     for pot, total in totals.iter_rows():
-        mine = used.filter(pl.col("pot") == pot).select("holder", "weight")
-        split = largest_remainder(total, dict(mine.iter_rows()))
-        rows.extend((pot, holder, amount) for holder, amount in split.items())
+        if (pot,) not in pots:
+            continue
+        weights = {holder: weight for _, holder, weight in pots[(pot,)].iter_rows()}
+        rows.extend((pot, *share) for share in largest_remainder(total, weights).items())
     return pl.DataFrame(
         rows, schema={"pot": pl.Int64, "holder": pl.String, "amount": pl.Int128}, orient="row"
     )

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from analyzer import compaction, registry, rollup
 from analyzer.api import (
     alerts,
+    bills,
     bodies,
     decisions,
     incidents,
@@ -35,6 +36,7 @@ from analyzer.api.auth import BearerAuth
 from analyzer.budgets import watch_budgets
 from analyzer.config import AnalyzerSettings
 from analyzer.cost.book import book
+from analyzer.cost.revenue import note_plans
 from analyzer.cycle import Rooms
 from analyzer.density import held_densities
 from analyzer.ingest import Ingest
@@ -107,6 +109,7 @@ class Analyzer:
         settings, store = self.settings, self.store
 
         def close(now: datetime) -> object:
+            note_plans(store, now)
             return close_weeks(
                 store,
                 now=now,
@@ -262,6 +265,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(incidents.router(store, clock, analyzer.links, pulse.touched))
     v1.include_router(decisions.router(store, clock, analyzer.links, pulse.touched))
     v1.include_router(alerts.router(store, clock, settings.sending()))
+    v1.include_router(bills.router(store, clock, settings.money()))
     v1.include_router(money.router(store, clock, settings.money()))
     v1.include_router(reports.router(store, clock, settings.money(), settings.report_directory))
     v1.include_router(routing.router(store, clock, pulse.touched))

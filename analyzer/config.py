@@ -9,6 +9,7 @@ from pathlib import Path
 from analyzer.budgets import Budget
 from analyzer.budgets import problems as budget_problems
 from analyzer.compaction import CompactionSettings
+from analyzer.cost.bills.rules import BillRule
 from analyzer.cost.settings import CostSettings, Plan
 from analyzer.decisions import DecisionPolicy
 from analyzer.detect.settings import DetectSettings
@@ -66,6 +67,7 @@ class AnalyzerSettings:
     tenants: tuple[TenantSettings, ...] = ()
     plans: tuple[Plan, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    bill_rules: tuple[BillRule, ...] = ()
     endpoints: tuple[EndpointSettings, ...] = ()
     routes: tuple[Route, ...] = ()
     inhibits: tuple[Inhibition, ...] = ()
@@ -110,8 +112,12 @@ class AnalyzerSettings:
         return ConfiguredRules(self.routing, self.routes, self.inhibits, self.maintenances)
 
     def money(self) -> CostSettings:
-        """`[cost]` with the `[[plan]]` tables in it."""
-        return replace(self.cost, plans=self.cost.plans + self.plans)
+        """`[cost]` with the `[[plan]]` and `[[bill_rule]]` tables in it."""
+        return replace(
+            self.cost,
+            plans=self.cost.plans + self.plans,
+            bill_rules=self.cost.bill_rules + self.bill_rules,
+        )
 
     def problems(self) -> list[str]:
         """Everything wrong with these settings, as "key: what, remedy"."""

@@ -12,7 +12,7 @@ import polars as pl
 
 from analyzer.cost.charges import charges
 from analyzer.cost.settings import CostSettings
-from analyzer.cost.split import split
+from analyzer.cost.split import World, split
 from analyzer.cost.statement import money
 from analyzer.cost.usage import Resource, Use, naive, read_resources, read_use
 from analyzer.density import WEEK, Floats, p95
@@ -102,7 +102,8 @@ def what_if(
 def move(use: Use, tenant: str, source: str, target: str) -> Use:
     """Usage as if the work of `tenant` on `source` had been done on `target`."""
     mine = pl.col("tenant") == tenant
-    work = use.of(source).filter(mine).with_columns(demand=pl.col("busy"))
+    none = pl.lit(0, pl.Int128)
+    work = use.of(source).filter(mine).with_columns(demand=pl.col("busy"), own=none)
     landed = pl.concat([use.of(target), work]).group_by("tenant").agg(pl.all().sum())
     moved = {**use.by_resource, source: use.of(source).filter(~mine), target: landed}
     return replace(use, by_resource=moved)
@@ -152,6 +153,8 @@ def _paid(
 ) -> Counter[str]:
     due = [c for c in charges(settings, now - WEEK, now) if c.kind != "fixed"]
     uses: Sequence[Use] = [use] * len(due)
-    cells = split(due, uses, resources, {}).cells
-    paid = cells.group_by("holder").agg(pl.sum_horizontal("direct", "idle", "shared").sum())
+    cells = split(due, uses, resources, World(settings=settings)).cells
+    paid = cells.group_by("holder").agg(
+        pl.sum_horizontal("direct", "idle", "shared", "credit").sum()
+    )
     return Counter({holder: int(amount) for holder, amount in paid.iter_rows()})

@@ -12,6 +12,7 @@ import typer
 from partywall.commands import (
     backtest,
     bench,
+    bills,
     decisions,
     demo,
     doctor,
@@ -50,7 +51,8 @@ def _options(
 
 
 for room in (
-    roles, demo, backtest, report, bench, places, incidents, decisions, endpoints, routing, doctor,
+    roles, demo, backtest, report, bench, places, incidents, decisions, endpoints, routing, bills,
+    doctor,
     tokens,
 ):  # fmt: skip
     room.register(tree)

@@ -78,6 +78,10 @@ class Client:
         """Remove what stands there."""
         self._send("DELETE", path)
 
+    def upload(self, view: type[V], path: str, content: bytes, **params: str | float | None) -> V:
+        """POST bytes; what became of them comes back."""
+        return _read(TypeAdapter(view), self._send("POST", path, params=params, content=content))
+
     def raw(self, path: str, **params: str | float | None) -> httpx.Response:
         """GET whatever stands there (a report, a policy)."""
         return self._send("GET", path, params=params)
@@ -90,11 +94,19 @@ class Client:
             return False
 
     def _send(
-        self, method: str, path: str, *, params: Params | None = None, body: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: object = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         given = {key: value for key, value in (params or {}).items() if value is not None}
         try:
-            answer = self._http.request(method, path, params=given or None, json=body)
+            answer = self._http.request(
+                method, path, params=given or None, json=body, content=content
+            )
         except httpx.HTTPError as wrong:
             raise Failure(
                 f"no analyzer answers at {self.base}",

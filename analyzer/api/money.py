@@ -84,11 +84,17 @@ def cost_page(
                 idle=s.money(line.idle),
                 unattributed=s.money(line.unattributed),
                 coverage=line.coverage,
+                kind=line.kind,
+                billed=s.money(line.billed) if line.billed or line.estimate is not None else None,
+                estimate=None if line.estimate is None else s.money(line.estimate),
+                adjustment=None if line.adjustment is None else s.money(line.adjustment),
             )
             for line in s.resources
         ],
         weeks=weeks,
         counted=s.counted,
+        reconciled=exact.reconciled,
+        notes=list(s.notes),
     )
 
 

@@ -323,7 +323,7 @@ class CostPage(View):
     hours: int
     zone: str
     currency: str
-    status: str  # estimate | provisional | final
+    status: str  # estimate | provisional | final | restated
     version: int
     bill: str
     allocated: str
@@ -334,6 +334,8 @@ class CostPage(View):
     resources: list[ResourceCost]
     weeks: list[str]
     counted: str = ""  # request | queue | query | cache: what unit costs are told of
+    reconciled: float | None = None  # part of the bill that providers' bills say, not prices
+    notes: list[str] = []
 
 
 class ResourceCost(View):
@@ -343,6 +345,10 @@ class ResourceCost(View):
     idle: str
     unattributed: str
     coverage: float | None
+    kind: str = ""  # unmatched: lines of a bill that no rule gives to a resource
+    billed: str | None = None  # what a provider's bill says of it
+    estimate: str | None = None  # what the price sheet said of the same time
+    adjustment: str | None = None  # billed - estimate
 
 
 class ReportView(View):

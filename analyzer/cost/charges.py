@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,14 @@ from analyzer.allocation import piece
 from analyzer.cost.settings import CostSettings, Price, utc
 from analyzer.cost.weeks import local_midnight
 
+UNMATCHED = "unmatched"
+"""Kind of a charge for lines of a bill that no rule gives to a resource."""
+
+CREDIT = "credit"
+"""Kind of a charge for credits that name no resource."""
+
+Span = tuple[datetime, datetime]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _TICK = timedelta(microseconds=1)
@@ -20,7 +29,10 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One price over one interval: `quanta` to be split over those who used it."""
+    """One price over one interval: `quanta` to be split over those who used it. `over` names the
+    resources whose payers share a fixed charge; `credit` ones are shown in a column of their own;
+    `billed` ones come from a provider's bill.
+    """
 
     resource: str
     kind: str
@@ -29,18 +41,73 @@ class Charge:
     start: datetime
     end: datetime
     quanta: int
+    over: tuple[str, ...] = ()
+    credit: bool = False
+    billed: bool = False
 
 
-def charges(settings: CostSettings, start: datetime, end: datetime) -> list[Charge]:
-    """What every price costs between two instants; a price not valid then is left out."""
-    found, scale = [], settings.scale
+def charges(
+    settings: CostSettings,
+    start: datetime,
+    end: datetime,
+    scale: int | None = None,
+    covered: Mapping[str, Sequence[Span]] | None = None,
+) -> list[Charge]:
+    """What every price costs between two instants; a price not valid then is left out, and so are
+    the spans in which a bill covers its resource. `scale` is that of the quanta, of the settings if
+    not given.
+    """
+    scale = settings.scale if scale is None else scale
+    found = []
     for price in settings.prices:
-        a = max(start, utc(price.valid_from) or start)
-        b = min(end, utc(price.valid_to) or end)
-        if a < b:
+        for a, b in _outside(_valid(price, start, end), (covered or {}).get(price.resource, ())):
             quanta = cost_between(price, a, b, scale=scale, zone=settings.zone)
             policy = price.idle or settings.idle
-            found.append(Charge(price.resource, price.kind, price.driver, policy, a, b, quanta))
+            found.append(
+                Charge(price.resource, price.kind, price.driver, policy, a, b, quanta, price.over)
+            )
+    return found
+
+
+def estimates(
+    settings: CostSettings, covered: Mapping[str, Sequence[Span]], scale: int
+) -> dict[str, int]:
+    """What the price sheet says of the spans in which bills cover a resource."""
+    found = dict.fromkeys(covered, 0)
+    for price in settings.prices:
+        for start, end in covered.get(price.resource, ()):
+            a, b = _valid(price, start, end)
+            if a < b:
+                cost = cost_between(price, a, b, scale=scale, zone=settings.zone)
+                found[price.resource] += cost
+    return found
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that touch made one."""
+    found: list[Span] = []
+    for a, b in sorted(spans):
+        if found and a <= found[-1][1]:
+            found[-1] = (found[-1][0], max(b, found[-1][1]))
+        else:
+            found.append((a, b))
+    return found
+
+
+def _valid(price: Price, start: datetime, end: datetime) -> Span:
+    return max(start, utc(price.valid_from) or start), min(end, utc(price.valid_to) or end)
+
+
+def _outside(span: Span, taken: Sequence[Span]) -> list[Span]:
+    """What of a span is not taken; the taken ones are in order and apart."""
+    at, end = span
+    found = []
+    for a, b in taken:
+        if at < min(a, end):
+            found.append((at, min(a, end)))
+        at = max(at, b)
+    if at < end:
+        found.append((at, end))
     return found
 
 

@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import polars as pl
 
-from analyzer.cost.charges import Charge, charges, monthly
+from analyzer.cost.bills.due import bills_due
+from analyzer.cost.charges import CREDIT, UNMATCHED, Charge, charges, estimates
 from analyzer.cost.months import Month
+from analyzer.cost.revenue import Revenue, read_plans
 from analyzer.cost.settings import CostSettings
-from analyzer.cost.split import Split, split
+from analyzer.cost.split import Split, World, split
 from analyzer.cost.statement import (
     ESTIMATE_BELOW,
     WARN_BELOW,
@@ -51,16 +52,27 @@ def make_statement(
     `before` is what each tenant cost the week before, in quanta of the same scale.
     """
     end = min(until, week.end)
-    due = charges(settings, week.start, end)
+    bills = bills_due(reader, week.start, end, settings)
+    scale = max(settings.scale, bills.scale)
+    due = [
+        *charges(settings, week.start, end, scale, bills.covered),
+        *(replace(c, quanta=c.quanta * 10 ** (scale - bills.scale)) for c in bills.charges),
+    ]
     intervals = {(charge.start, charge.end) for charge in due}
     uses = {interval: read_use(reader, *interval) for interval in intervals}
     resources, tenants = read_resources(reader), read_tenants(reader)
+    plans = read_plans(reader)
     seconds = _seconds(tenants, uses.values(), week.start, end)
     used = [uses[charge.start, charge.end] for charge in due]
-    done = split(due, used, resources, seconds)
-    lines = _resource_lines(due, used, done, resources)
+    names = {tenant.id: tenant.plan for tenant in tenants.values()}
+    done = split(due, used, resources, World(seconds, names, settings))
+    lines = _resource_lines(due, used, done, resources, estimates(settings, bills.covered, scale))
     counted, operations = read_operations(reader, week.start, end)
-    known = _tenant_lines(due, done, tenants, seconds, settings, (week.start, end), before)
+    revenue = Revenue(settings, plans, (week.start, end), scale)
+    shift = 10 ** (scale - settings.scale)
+    known = _tenant_lines(
+        due, done, tenants, seconds, revenue, {t: cost * shift for t, cost in before.items()}
+    )
     hours = reader.row("cost_trace", start=naive(week.start), end=naive(end))
     return Statement(
         week=week.id,
@@ -69,11 +81,11 @@ def make_statement(
         hours=week.hours,
         measured_hours=int(hours[0]) if hours else 0,
         status=_status(status, lines),
-        scale=settings.scale,
+        scale=scale,
         terms=settings,
         tenants=tuple(replace(t, operations=operations.get(t.tenant, 0)) for t in known),
         resources=lines,
-        notes=tuple(_notes(due, used, resources, lines)),
+        notes=(*_notes(due, used, resources, lines), *bills.notes),
         counted=counted,
     )
 
@@ -99,12 +111,10 @@ def _tenant_lines(
     done: Split,
     tenants: Mapping[str, Tenant],
     seconds: Mapping[str, int],
-    settings: CostSettings,
-    interval: tuple[datetime, datetime],
+    revenue: Revenue,
     before: Mapping[str, int],
 ) -> tuple[TenantLine, ...]:
-    parts, scale = _parts(due, done), settings.scale
-    plans = {plan.name: Decimal(plan.price) for plan in settings.plans}
+    parts = _parts(due, done)
     present = {tenant for tenant, length in seconds.items() if length > 0}
     lines = []
     for tenant in present | parts.keys():
@@ -115,7 +125,7 @@ def _tenant_lines(
                 name=known.name,
                 plan=known.plan,
                 parts=tuple(parts.get(tenant, ())),
-                revenue=_revenue(known, settings, plans, interval, scale),
+                revenue=revenue.of(known),
                 before=before.get(tenant, 0 if before else None),
             )
         )
@@ -136,42 +146,38 @@ def _parts(due: Sequence[Charge], done: Split) -> dict[str, list[Part]]:
     return parts
 
 
-def _revenue(
-    tenant: Tenant,
-    settings: CostSettings,
-    plans: Mapping[str, Decimal],
-    interval: tuple[datetime, datetime],
-    scale: int,
-) -> int | None:
-    price = tenant.monthly(settings.precision)
-    price = plans.get(tenant.plan) if price is None else price
-    if price is None:
-        return None
-    a, b = tenant.present(*interval)
-    return monthly(price, a, b, scale=scale, zone=settings.zone)
-
-
 def _resource_lines(
-    due: Sequence[Charge], used: Sequence[Use], done: Split, resources: Mapping[str, Resource]
+    due: Sequence[Charge],
+    used: Sequence[Use],
+    done: Split,
+    resources: Mapping[str, Resource],
+    estimated: Mapping[str, int],
 ) -> tuple[ResourceLine, ...]:
     rows: dict[str, list[int]] = {}
+    kinds: dict[str, str] = {}
     coverage: dict[str, float | None] = {}
     for pot, charge in enumerate(due):
-        row = rows.setdefault(charge.resource, [0, 0, 0])
-        for column, amount in enumerate((charge.quanta, done.idle[pot], done.unattributed[pot])):
+        row = rows.setdefault(charge.resource, [0, 0, 0, 0])
+        billed = charge.quanta if charge.billed else 0
+        for column, amount in enumerate(
+            (charge.quanta, done.idle[pot], done.unattributed[pot], billed)
+        ):
             row[column] += amount
         coverage[charge.resource] = _coverage(used[pot].of(charge.resource))
+        kinds[charge.resource] = charge.kind if charge.kind in (UNMATCHED, CREDIT) else ""
     return tuple(
         ResourceLine(
             resource=name,
-            kind=resources[name].kind if name in resources else "",
+            kind=resources[name].kind if name in resources else kinds[name],
             bill=bill,
             allocated=bill - idle - unattributed,
             idle=idle,
             unattributed=unattributed,
             coverage=coverage[name],
+            billed=billed,
+            estimate=estimated.get(name),
         )
-        for name, (bill, idle, unattributed) in sorted(rows.items())
+        for name, (bill, idle, unattributed, billed) in sorted(rows.items())
     )
 
 
@@ -186,9 +192,12 @@ def _coverage(use: pl.DataFrame) -> float | None:
 
 
 def _status(status: str, lines: Sequence[ResourceLine]) -> str:
-    """Too much use without a name makes any statement an estimate."""
-    named = sum(abs(line.allocated) for line in lines)
-    nameless = sum(abs(line.unattributed) for line in lines)
+    """Too much use without a name makes any statement an estimate. What no bill rule gives to a
+    resource is no use: it is shown, and counts for itself.
+    """
+    mapped = [line for line in lines if line.kind not in (UNMATCHED, CREDIT)]
+    named = sum(abs(line.allocated) for line in mapped)
+    nameless = sum(abs(line.unattributed) for line in mapped)
     poor = named < ESTIMATE_BELOW * (named + nameless)
     return "estimate" if poor else status
 
@@ -202,7 +211,7 @@ def _notes(
     priced = {charge.resource for charge in due}
     busy = {name for use in used for name in use.by_resource}
     notes = [f"{name} has usage but no price: it is not in the bill" for name in busy - priced]
-    for charge in due:
+    for charge in (charge for charge in due if not charge.over):
         known = resources.get(charge.resource)
         if charge.kind == "capacity" and not (known and known.capacity):
             notes.append(f"{charge.resource} has no known capacity: none of it is called idle")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
+from analyzer.cost.rounding import nearest
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.statement import Statement, from_json
 from analyzer.cost.usage import aware
@@ -58,5 +58,6 @@ def costs_of(last: Statement | None, settings: CostSettings) -> dict[str, int]:
     """What each tenant cost, in quanta of these settings."""
     if last is None:
         return {}
-    shift = settings.scale - last.scale
-    return {line.tenant: int(Decimal(line.total).scaleb(shift)) for line in last.tenants}
+    unit = 10 ** max(0, last.scale - settings.scale)
+    finer = 10 ** max(0, settings.scale - last.scale)
+    return {line.tenant: nearest(line.total * finer, unit) for line in last.tenants}

@@ -31,4 +31,13 @@ def under(settings: CostSettings, old: CostSettings) -> CostSettings:
         replace(price, idle=known.get((price.resource, price.kind), price.idle))
         for price in settings.prices
     )
-    return replace(settings, idle=old.idle, prices=prices)
+    names = {policy.name for policy in old.policies}
+    new = tuple(policy for policy in settings.policies if policy.name not in names)
+    return replace(
+        settings,
+        idle=old.idle,
+        system=old.system,
+        credits=old.credits,
+        policies=old.policies + new,
+        prices=prices,
+    )

@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
+Rests = npt.NDArray[np.float64]
+
+_EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,12 @@ class _Table:
         unit: int,
     ) -> None:
         self.up: Flags = np.zeros((rows, columns), bool)
-        self._rest: Counts = np.zeros((rows, columns), np.int64)
+        self._rest: Rests = np.zeros((rows, columns))
         sums = [0] * columns
         for number, row in enumerate(parts):
             for column, rest in row:
                 sums[column] += rest
-                self._rest[number, column] = rest
+                self._rest[number, column] = _comparable(rest, unit)
             self.up[number, chosen[number]] = True
         self._least: Counts = np.array([s // unit for s in sums], np.int64)
         self._most: Counts = np.array([-(-s // unit) for s in sums], np.int64)
@@ -140,6 +143,11 @@ class _Table:
             previous, row = came[column]
             self.up[row, column], self.up[row, previous] = True, False
             column = previous
+
+
+def _comparable(rest: int, unit: int) -> float:
+    """A rest as a float that compares like it: exact, or to 53 bits for very fine quanta."""
+    return float(rest if unit < _EXACT else max(1, rest * _EXACT // unit))
 
 
 def _only(columns: Flags) -> Flags:

@@ -2,7 +2,7 @@
 
 What every tenant pays for every resource is rounded as one table (`rounding`), so each amount,
 each tenant's and each resource's total is less than one unit off and the bill is the nearest. The
-columns direct, idle and shared share out a rounded amount, each at most one unit off.
+columns direct, idle, shared and credit share out a rounded amount, each at most one unit off.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _shown(s: Statement) -> Statement:
     numbers = {line.resource: column for column, line in enumerate(s.resources)}
     cells = _cells(s, numbers)
     amounts = iter(controlled(cells, unit))
-    carry = [0, 0, 0]
+    carry = [0, 0, 0, 0]
     tenants = tuple(
         _tenant(line, [_part(p, next(amounts), unit, carry) for p in line.parts], unit)
         for line in s.tenants
@@ -64,7 +64,9 @@ def _shown(s: Statement) -> Statement:
     for line in tenants:
         for part in line.parts:
             paid[part.resource] += part.total
-    resources = [_resource(r, paid[r.resource], next(amounts), next(amounts)) for r in s.resources]
+    resources = [
+        _resource(r, paid[r.resource], next(amounts), next(amounts), unit) for r in s.resources
+    ]
     return replace(s, scale=s.terms.precision, tenants=tenants, resources=tuple(resources))
 
 
@@ -83,15 +85,17 @@ def _cells(s: Statement, numbers: dict[str, int]) -> list[Cell]:
 
 def _part(part: Part, total: int, unit: int, carry: list[int]) -> Part:
     """`total` shared out; what a column lost in earlier parts raises its claim."""
-    exact = (part.direct, part.idle, part.shared)
+    exact = (part.direct, part.idle, part.shared, part.credit)
     amounts = [amount // unit for amount in exact]
     for column, amount in enumerate(exact):
         carry[column] += amount % unit
-    rising = [column for column in range(3) if exact[column] % unit]
+    rising = [column for column in range(4) if exact[column] % unit]
     for column in sorted(rising, key=lambda c: (-carry[c], c))[: total - sum(amounts)]:
         amounts[column] += 1
         carry[column] -= unit
-    return replace(part, direct=amounts[0], idle=amounts[1], shared=amounts[2])
+    direct, idle, shared, credit = amounts
+    own = min(nearest(part.own_idle, unit), max(0, direct))
+    return replace(part, direct=direct, idle=idle, shared=shared, credit=credit, own_idle=own)
 
 
 def _tenant(line: TenantLine, parts: Sequence[Part], unit: int) -> TenantLine:
@@ -111,11 +115,16 @@ def _why(why: Why, change: int, unit: int) -> Why:
     return Why(*whole([part / unit for part in astuple(why)], change))
 
 
-def _resource(line: ResourceLine, paid: int, idle: int, unattributed: int) -> ResourceLine:
+def _resource(
+    line: ResourceLine, paid: int, idle: int, unattributed: int, unit: int
+) -> ResourceLine:
+    bill = paid + idle + unattributed
     return replace(
         line,
-        bill=paid + idle + unattributed,
+        bill=bill,
         allocated=paid,
         idle=idle,
         unattributed=unattributed,
+        billed=bill if line.billed == line.bill else nearest(line.billed, unit),
+        estimate=None if line.estimate is None else nearest(line.estimate, unit),
     )

@@ -110,7 +110,11 @@ class TenantLine:
 
 @dataclass(frozen=True, slots=True)
 class ResourceLine:
-    """bill == allocated + idle + unattributed, exactly. `coverage`: part of use with a name."""
+    """bill == allocated + idle + unattributed, exactly. `coverage`: part of use with a name.
+
+    `billed` is the part of the bill that a provider's bill says, `estimate` what the price sheet
+    said of that part (None: no bill covers the resource, all of it is an estimate by price).
+    """
 
     resource: str
     kind: str
@@ -119,6 +123,13 @@ class ResourceLine:
     idle: int
     unattributed: int
     coverage: float | None
+    billed: int = 0
+    estimate: int | None = None
+
+    @property
+    def adjustment(self) -> int | None:
+        """What the provider's bill changed against the price sheet."""
+        return None if self.estimate is None else self.billed - self.estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +166,13 @@ class Statement:
     @property
     def unattributed(self) -> int:
         return sum(line.unattributed for line in self.resources)
+
+    @property
+    def reconciled(self) -> float | None:
+        """Part of the bill that is known from a provider's bill, not estimated from prices."""
+        billed = sum(abs(line.billed) for line in self.resources)
+        priced = sum(abs(line.bill - line.billed) for line in self.resources)
+        return billed / (billed + priced) if billed + priced else None
 
     @property
     def coverage(self) -> float | None:
@@ -209,6 +227,7 @@ def sha256(content: str) -> str:
 _AMOUNTS = (
     "direct", "idle", "shared", "revenue", "before", "bill", "allocated", "unattributed",
     "price", "usage", "neighbours", "policy", "moves", "restatement",
+    "credit", "own_idle", "billed", "estimate",
 )  # fmt: skip
 
 

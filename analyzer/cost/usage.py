@@ -13,7 +13,7 @@ from analyzer.store import Reader
 from collector.model import UNKNOWN_TENANT, Family
 
 _COUNTED = (Family.REQUEST, Family.QUEUE, Family.QUERY, Family.CACHE)
-_DRIVERS = ("demand", "busy", "count", "volume")
+_DRIVERS = ("demand", "own", "busy", "count", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Per resource a frame (tenant, demand, busy, count, volume as i128); seconds placed."""
+    """Per resource a frame (tenant, demand, own, busy, count, volume as i128); seconds placed.
+    `own` is the part of `demand` that was reserved and not used.
+    """
 
     by_resource: Mapping[str, pl.DataFrame]
     placed: Mapping[str, Mapping[str, int]]

@@ -10,19 +10,23 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+
+import pyarrow as pa
 
 from analyzer.accounts.account import Account
 from analyzer.accounts.known import HARM_WEIGHT, enter, read_known, stored_accounts
 from analyzer.accounts.make import make_accounts
+from analyzer.codec import dump
 from analyzer.cost.change import explained
 from analyzer.cost.engine import make_statement
 from analyzer.cost.ledger import Stored, cost_before, costs_of, first_told, stored, week_before
 from analyzer.cost.policy_version import policy_version, under
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown, shown_amount
-from analyzer.cost.statement import Statement, money, sha256, to_json
+from analyzer.cost.statement import ResourceLine, Statement, sha256, to_json
 from analyzer.cost.usage import aware, naive
 from analyzer.cost.weeks import Week, parse_week, week_of
 from analyzer.density import densities
@@ -37,6 +41,8 @@ AT_ONCE = 8
 """Weeks closed in one call: after a long outage the rest follows in the next."""
 
 _RESTATED_WITHIN = timedelta(days=35)
+"""How long usage may still change a week, and how long a week waits for the bills of its rules."""
+
 _CHECK_EVERY = timedelta(hours=1)
 
 
@@ -110,7 +116,7 @@ def _weeks_due(store: Store, settings: CostSettings) -> list[Week]:
         known = {row[0] for row in reader.rows("statement_weeks")}
         weeks = _weeks_of([row[0] for row in reader.rows("cost_days")], settings.zone)
         late = [w for w in sorted(weeks) if w.end <= complete and w.id not in known]
-        return [week for week in late if _trace(reader, week)[0]]
+        return [week for week in late if _trace(reader, week, settings)[0]]
 
 
 def _weeks_of(days: Sequence[date], zone: str) -> set[Week]:
@@ -149,24 +155,61 @@ def _stale(
     reader: Reader, record: Mapping[str, object], now: datetime, settings: CostSettings
 ) -> tuple[Week, CostSettings] | None:
     week = parse_week(str(record["week"]), str(record["zone"]))
-    if now - week.end > _RESTATED_WITHIN:
-        return None
-    ripe = record["status"] == "provisional" and _status(week, settings, now) == "final"
-    if not ripe and _trace(reader, week)[1] == record["trace"]:
+    ripe = record["status"] == "provisional" and _status(reader, week, settings, now) == "final"
+    hours, trace = _trace(reader, week, settings)
+    if not ripe and not _changed_trace(str(record["trace"]), trace, old=now > _too_old(week)):
         return None
     last = stored(reader, week.id)
     if last is None:
         return None
-    return week, replace(last.statement.terms, final_after_days=settings.final_after_days)
+    if hours < last.statement.measured_hours:
+        log.warning("%s keeps its statement: usage it was made from is gone", week.id)
+        return None
+    return week, replace(
+        last.statement.terms,
+        final_after_days=settings.final_after_days,
+        basis=settings.basis,
+        rates=settings.rates,
+        bill_rules=settings.bill_rules,
+    )
 
 
-def _status(week: Week, settings: CostSettings, now: datetime) -> str:
-    return "final" if now >= week.end + timedelta(days=settings.final_after_days) else "provisional"
+def _too_old(week: Week) -> datetime:
+    return week.end + _RESTATED_WITHIN
 
 
-def _trace(reader: Reader, week: Week) -> tuple[int, str]:
-    row = reader.row("cost_trace", start=naive(week.start), end=naive(week.end))
-    return (row[0], row[1]) if row else (0, "")
+def _changed_trace(before: str, after: str, *, old: bool) -> bool:
+    """Whether usage or bills changed; of an old week only what bills say may still change."""
+    if old:
+        return before.partition(_BILLS)[2] != after.partition(_BILLS)[2]
+    return before != after
+
+
+def _status(reader: Reader, week: Week, settings: CostSettings, now: datetime) -> str:
+    """A week is final after its days; one that waits for bills when they cover it, or too late."""
+    if now < week.end + timedelta(days=settings.final_after_days):
+        return "provisional"
+    if not settings.bill_rules or now >= _too_old(week):
+        return "final"
+    row = reader.row("bill_closed_to")
+    since, until = (aware(row[0]), aware(row[1])) if row else (None, None)
+    covered = since is not None and until is not None and since <= week.start and week.end <= until
+    return "final" if covered else "provisional"
+
+
+_BILLS = "|bills:"
+
+
+def _trace(reader: Reader, week: Week, settings: CostSettings) -> tuple[int, str]:
+    """Hours measured, and a fingerprint of the usage and bills a statement is made from."""
+    interval = {"start": naive(week.start), "end": naive(week.end)}
+    row = reader.row("cost_trace", **interval)
+    bills = reader.row("bill_trace", **interval)
+    hours, trace = (row[0], row[1]) if row else (0, "")
+    if bills and bills[0]:
+        said = repr((bills[0], settings.bill_rules, settings.rates, settings.basis))
+        trace += _BILLS + sha256(said)[:16]
+    return hours, trace
 
 
 def _close(
@@ -181,10 +224,11 @@ def _close(
     """Make, write and enter one version; None when it would say what the last one says."""
     with store.reader() as reader:
         last = stored(reader, week.id)
-        trace = _trace(reader, week)[1]
+        trace = _trace(reader, week, settings)[1]
         earlier = week_before(reader, week, settings)
         told = costs_of(first_told(reader, week.previous().id, settings) or earlier, settings)
-        statement = _made(reader, week, settings, _status(week, settings, now), told, earlier)
+        status = _status(reader, week, settings, now)
+        statement = _named(_made(reader, week, settings, status, told, earlier), last)
     content = to_json(statement)
     digest = sha256(content)
     if last is not None and last.sha256 == digest:
@@ -244,6 +288,16 @@ def accounts_of(
     return make_accounts(statement, version, known, policy=policy_version(statement.terms))
 
 
+def _named(statement: Statement, last: Stored | None) -> Statement:
+    """A final week that says something else now is restated; one that does not keeps its name."""
+    if last is None or statement.status != "final":
+        return statement
+    if last.statement.status not in ("final", "restated"):
+        return statement
+    same = replace(statement, status=last.statement.status)
+    return same if sha256(to_json(same)) == last.sha256 else replace(same, status="restated")
+
+
 def _enter(
     tx: Transaction,
     document: Document,
@@ -268,6 +322,18 @@ def _enter(
         content=content,
     )
     enter(tx, document.accounts)
+    terms = dump(statement.terms)
+    tx.execute("policy_note", version=sha256(terms)[:12], at=naive(now), content=terms)
+    adjusted = [line for line in statement.resources if line.estimate is not None]
+    if adjusted:
+        tx.load(
+            "adjustment_add",
+            _adjustments(statement, adjusted),
+            week=statement.week,
+            version=document.version,
+            currency=statement.terms.currency,
+            at=naive(now),
+        )
     for file in files:
         tx.execute(
             "report_file_add",
@@ -290,17 +356,32 @@ def _figures(statement: Statement) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _adjustments(s: Statement, lines: Sequence[ResourceLine]) -> pa.Table:
+    """What bills said of each resource against the price sheet."""
+    return pa.table(
+        {
+            "resource": [line.resource for line in lines],
+            "estimate": [s.money(line.estimate or 0) for line in lines],
+            "billed": [s.money(line.billed) for line in lines],
+            "adjustment": [s.money(line.adjustment or 0) for line in lines],
+        }
+    )
+
+
 def _delta(last: Stored | None, statement: Statement) -> str | None:
     if last is None:
         return None
-    return money(statement.bill - last.statement.bill, statement.scale)
+    now, before = (Decimal(s.money(s.bill)) for s in (statement, last.statement))
+    return f"{now - before:f}"
 
 
 def _changed(last: Stored | None, statement: Statement) -> tuple[TenantId, ...]:
     if last is None:
         return ()
-    before = {line.tenant: line.total for line in last.statement.tenants}
-    after = {line.tenant: line.total for line in statement.tenants}
+    before, after = (
+        {line.tenant: Decimal(s.money(line.total)) for line in s.tenants}
+        for s in (last.statement, statement)
+    )
     both = sorted(before.keys() | after.keys())
     return tuple(TenantId(t) for t in both if before.get(t, 0) != after.get(t, 0))
 

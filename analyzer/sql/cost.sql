@@ -55,30 +55,35 @@ WITH measured AS NOT MATERIALIZED (
     GROUP BY ALL
     HAVING sum(l.busy) > any_value(c.microseconds)
 ), crowded AS (
-    SELECT resource, tenant, ts, sum(busy) AS busy
+    SELECT resource, tenant, ts, sum(busy) AS busy, sum(own) AS own
     FROM (
-        SELECT resource, tenant, ts, busy FROM measured SEMI JOIN full_hours USING (resource, ts)
+        SELECT resource, tenant, ts, busy, 0 AS own
+        FROM measured SEMI JOIN full_hours USING (resource, ts)
         UNION ALL
-        SELECT resource, tenant, ts, busy FROM unused SEMI JOIN full_hours USING (resource, ts)
+        SELECT resource, tenant, ts, busy, busy
+        FROM unused SEMI JOIN full_hours USING (resource, ts)
     )
     GROUP BY ALL
 ), parts AS (
     SELECT
         m.resource, m.tenant, sum(CASE WHEN f.ts IS NULL THEN m.busy ELSE 0 END) AS demand,
-        sum(m.busy) AS busy, sum(m.operations) AS operations, sum(m.volume) AS volume
+        0 AS own, sum(m.busy) AS busy, sum(m.operations) AS operations, sum(m.volume) AS volume
     FROM measured AS m
     LEFT JOIN full_hours AS f USING (resource, ts)
     GROUP BY m.resource, m.tenant
     UNION ALL
-    SELECT resource, tenant, busy, 0, 0, 0 FROM unused ANTI JOIN full_hours USING (resource, ts)
+    SELECT resource, tenant, busy, busy, 0, 0, 0
+    FROM unused ANTI JOIN full_hours USING (resource, ts)
     UNION ALL
-    SELECT resource, tenant, c.busy * f.capacity // f.whole, 0, 0, 0
+    SELECT
+        resource, tenant, c.busy * f.capacity // f.whole, c.own * f.capacity // f.whole, 0, 0, 0
     FROM crowded AS c
     INNER JOIN full_hours AS f USING (resource, ts)
 )
 SELECT
     resource, tenant,
     sum(demand)::DECIMAL(38, 0) AS demand,
+    sum(own)::DECIMAL(38, 0) AS own,
     sum(busy)::DECIMAL(38, 0) AS busy,
     sum(operations)::DECIMAL(38, 0) AS "count",
     sum(volume)::DECIMAL(38, 0) AS volume

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from fractions import Fraction
 
+from analyzer.cost.policies import Policy
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.weeks import Week
 from collector.model import UNKNOWN_TENANT
@@ -28,20 +29,32 @@ def hand_out(total: int, weights: dict[str, int]) -> dict[str, int]:
     return {t: part if total > 0 else -part for t, part in got.items()}
 
 
+Cells = dict[tuple[str, str], tuple[int, int, int]]
+Lines = dict[str, tuple[int, int, int]]
+
+
 def reference(
-    hours: Sequence[Hour], capacity: dict[str, float], week: Week, settings: CostSettings
-) -> tuple[dict[tuple[str, str], tuple[int, int]], dict[str, tuple[int, int, int]]]:
-    """Of hourly capacity and usage prices: (tenant, resource) -> (direct, idle share), and
-    resource -> (bill, idle, unattributed). Everyone is present all week.
+    hours: Sequence[Hour],
+    capacity: dict[str, float],
+    week: Week,
+    settings: CostSettings,
+    plans: dict[str, str] | None = None,
+) -> tuple[Cells, Lines]:
+    """Of hourly capacity and usage prices: (tenant, resource) -> (direct, idle share, share of the
+    nameless), and resource -> (bill, idle, unattributed). Everyone is present all week.
     """
-    cells: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    lines: dict[str, tuple[int, int, int]] = {}
+    cells: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    lines: Lines = {}
     length = (week.end - week.start) // timedelta(hours=1)
+    plans = plans or {}
     for price in settings.prices:
         name = price.resource
         bill = int(price.amount * 10**settings.scale) * length
         weights = dict(_weights(hours, name, capacity.get(name), price.kind))
-        if price.kind == "capacity" and capacity.get(name):
+        counts = _counts(hours, name)
+        if not sum(weights.values()) and (counts or price.kind == "usage"):
+            weights = counts
+        elif price.kind == "capacity" and capacity.get(name):
             spare = int(capacity[name] * HOUR_US) * length - sum(weights.values())
             weights[IDLE] = max(0, spare)
         shares = hand_out(bill, weights)
@@ -49,20 +62,62 @@ def reference(
         nameless = shares.pop(UNKNOWN_TENANT, 0)
         if not sum(weights.values()):
             idle, nameless = (bill, 0) if price.kind == "capacity" else (0, bill)
-        again: dict[str, int] = {}
-        if (price.idle or settings.idle) == "proportional":
-            again = hand_out(idle, {t: abs(s) for t, s in shares.items()})
-        if (price.idle or settings.idle) == "even" and price.kind == "capacity":
-            users = {h.tenant for h in hours if h.resource == name} - {UNKNOWN_TENANT}
-            again = hand_out(idle, dict.fromkeys(users, 1))
-        for t, share in shares.items():
-            cells[t, name][0] += share
-        for t, share in again.items():
-            cells[t, name][1] += share
+        mine = [h for h in hours if h.resource == name and h.tenant != UNKNOWN_TENANT]
+        there = {"everyone": set(plans), "here": {h.tenant for h in mine}}
+        again = _policy(price.idle or settings.idle, idle, shares, mine, plans, settings, there)
+        more = _policy(settings.system, nameless, shares, mine, plans, settings, there)
+        for column, part in enumerate((shares, again, more)):
+            for t, share in part.items():
+                cells[t, name][column] += share
         before = lines.get(name, (0, 0, 0))
-        added = (bill, idle - sum(again.values()), nameless)
+        added = (bill, idle - sum(again.values()), nameless - sum(more.values()))
         lines[name] = tuple(a + b for a, b in zip(before, added, strict=True))  # type: ignore[assignment]
-    return {key: (d, i) for key, (d, i) in cells.items() if d or i}, lines
+    return {key: (d, i, n) for key, (d, i, n) in cells.items() if d or i or n}, lines
+
+
+def _policy(
+    name: str,
+    amount: int,
+    direct: dict[str, int],
+    mine: Sequence[Hour],
+    plans: dict[str, str],
+    settings: CostSettings,
+    there: dict[str, set[str]],
+) -> dict[str, int]:
+    """What one pot left over is shared out to."""
+    policy = next((p for p in settings.policies if p.name == name), Policy(name, name))
+    paid = {t: abs(share) for t, share in direct.items()}
+    if policy.how == "proportional":
+        return hand_out(amount, paid)
+    if policy.how == "capped":
+        most = int(abs(sum(paid.values())) * Fraction(policy.cap_percent) / 100)
+        return hand_out(max(-most, min(most, amount)), paid)
+    if policy.how == "weighted":
+        weight = {part.plan: Fraction(part.weight) for part in policy.parts}
+        return hand_out(
+            amount, {t: int(a * weight.get(plans.get(t, ""), 1) * 10**6) for t, a in paid.items()}
+        )
+    if policy.how == "by_driver":
+        used: dict[str, int] = defaultdict(int)
+        for h in mine:
+            used[h.tenant] += (h.busy_us if policy.driver == "busy" else h.count) or 0
+        return hand_out(amount, {t: u for t, u in used.items() if u})
+    if policy.how == "fixed":
+        parts = {p.tenant: int(p.weight) for p in policy.parts if p.tenant in there["everyone"]}
+        given = hand_out(amount, {**parts, IDLE: 100 - sum(parts.values())})
+        given.pop(IDLE)
+        return given
+    if policy.how == "even":
+        return hand_out(amount, dict.fromkeys(there["here"], 1))
+    return {}
+
+
+def _counts(hours: Sequence[Hour], resource: str) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for h in hours:
+        if h.resource == resource and h.count:
+            found[h.tenant] += h.count
+    return dict(found)
 
 
 def _weights(

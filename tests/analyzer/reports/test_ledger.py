@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from analyzer.cost.bills.read import read_bill
+from analyzer.cost.bills.rules import BillRule
+from analyzer.cost.bills.shelf import put
 from analyzer.cost.ledger import stored
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.reports import build_report, close_weeks
 from analyzer.store import Store
 from collector.model import Rejected, TenantId
 from tests.analyzer.cost import house
+from tests.analyzer.cost.bills.paper import focus, row
 from tests.analyzer.cost.house import MONDAY, WEEK, Hour, add
 
 SHARD = "db:shard-1"
@@ -196,3 +201,38 @@ def test_a_report_nobody_can_make_is_refused_by_field(
             now=AFTER,
         )
     assert refused.value.field == field
+
+
+def test_a_bill_that_comes_late_restates_the_week_and_the_same_again_does_not(store, tmp_path):
+    use(store)
+    close(store, tmp_path)
+    ripe = WEEK.end + timedelta(days=8)
+    rules = (BillRule(SHARD, resource_id="db-1"),)
+    terms = replace(TERMS, bill_rules=rules)
+
+    def step(now: datetime) -> list[tuple[int, str, str | None]]:
+        house.complete_until(store, now)
+        found = close_weeks(store, now=now, settings=terms, directory=tmp_path)
+        return [(report.version, report.status, report.delta) for report in found]
+
+    assert step(ripe) == []  # it waits for its bill
+    month = ("2026-11-01", "2026-12-01")
+    put(store, read_bill(focus(row("720", currency="USD", charge=month))), name="n", now=ripe)
+    assert step(ripe + timedelta(hours=2)) == [(2, "final", "87.3600")]
+    assert step(ripe + timedelta(hours=4)) == []
+    put(store, read_bill(focus(row("730", charge=month))), name="n", now=ripe)
+    late = ripe + timedelta(days=90)
+    ((version, status, delta),) = step(late)
+    assert (version, status) == (3, "restated")
+    assert delta == "2.3333"
+    assert step(late + timedelta(hours=2)) == []
+    with store.reader() as reader:
+        rows = reader.rows("adjustment_list", week=None, resource=SHARD, limit=9)
+    assert [(r[1], r[5]) for r in rows][-1] == (2, "168.0000")
+
+
+def test_a_week_whose_usage_is_gone_keeps_its_statement(store, tmp_path):
+    use(store)
+    close(store, tmp_path)
+    house.sql(store, "DELETE FROM hot_1h")
+    assert close(store, tmp_path, AFTER + timedelta(days=8)) == []
