@@ -122,6 +122,7 @@ class Budgets:
         self._places: dict[TenantId, int] = {}
         self._free: list[int] = []
         self._columns = _Columns()
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self._places)
@@ -132,7 +133,14 @@ class Budgets:
 
     def take_each(self, tenants: Sequence[TenantId], samples: Ints, *, now_s: float) -> Ints:
         """`take` for many tenants at once, no tenant twice."""
-        places = np.array([self._place(tenant, now_s) for tenant in tenants], np.int64)
+        return self.charge(self.places(tenants, now_s=now_s), samples, now_s=now_s)
+
+    def places(self, tenants: Sequence[TenantId], *, now_s: float) -> Ints:
+        """Numbers by which `charge` knows the tenants; good until `epoch` changes."""
+        return np.array([self._place(tenant, now_s) for tenant in tenants], np.int64)
+
+    def charge(self, places: Ints, samples: Ints, *, now_s: float) -> Ints:
+        """`take_each` by places."""
         columns = self._columns
         filled_at = columns.filled_at[places]
         passed = np.maximum(now_s - filled_at, 0.0)
@@ -143,9 +151,8 @@ class Budgets:
         columns.tokens[places] = tokens - taken
         return taken
 
-    def give_back(self, tenants: Sequence[TenantId], samples: Ints) -> None:
-        """Samples that `take_each` charged and that could not be taken."""
-        places = [self._places[tenant] for tenant in tenants]
+    def give_back(self, places: Ints, samples: Ints) -> None:
+        """Samples that `charge` charged and that could not be taken."""
         self._columns.tokens[places] += samples
 
     def take_of_all(self, samples: int, *, now_s: float) -> bool:
@@ -196,6 +203,7 @@ class Budgets:
         idle = (columns.active == 0) & (now_s - columns.filled_at > refill)
         for tenant in [one for one, place in self._places.items() if idle[place]]:
             self._free.append(self._places.pop(tenant))
+            self.epoch += 1
 
     def _place(self, tenant: TenantId, now_s: float) -> int:
         place = self._places.get(tenant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -282,9 +282,10 @@ class Intake:
         tenants = np.where(live, book.columns.tenant[slots], -1)
         counts = np.bincount(tenants[live], minlength=len(book.tenants))
         senders = np.flatnonzero(counts)
-        names = [book.tenants[index] for index in senders.tolist()]
-        taken = self._charged(names, counts[senders], now_s)
-        self._quarantined(names, taken, now_s, rows=False)
+        taken = self._charged(book.places(senders, now_s=now_s), counts[senders], now_s)
+        if (unknown := book.number_of(UNKNOWN_TENANT)) >= 0 and counts[unknown]:
+            came = int(taken[np.searchsorted(senders, unknown)])
+            self.quarantine.came(samples=came, now_s=now_s)
         for number in np.flatnonzero(taken < counts[senders]).tolist():
             over = np.flatnonzero(tenants == senders[number])[taken[number] :]
             verdicts[over] = TENANT_RATE
@@ -292,25 +293,18 @@ class Intake:
         return live
 
     def _charged(
-        self, names: Sequence[TenantId], sent: npt.NDArray[np.int64], now_s: float
+        self, places: npt.NDArray[np.int64], sent: npt.NDArray[np.int64], now_s: float
     ) -> npt.NDArray[np.int64]:
         """How much each tenant may send of what it sent.
 
         Raises Rejected(OVERLOADED) when all tenants together send too fast; none pays then.
         """
-        taken = self._budgets.take_each(names, sent, now_s=now_s)
+        taken = self._budgets.charge(places, sent, now_s=now_s)
         if not self._budgets.take_of_all(int(taken.sum()), now_s=now_s):
-            self._budgets.give_back(names, taken)
+            self._budgets.give_back(places, taken)
             detail = "all tenants together exceed limits.samples_per_s_total: send it again"
             raise Rejected(Rejection.OVERLOADED, detail, retry_after_s=2)
         return taken
-
-    def _quarantined(
-        self, names: Sequence[TenantId], taken: npt.NDArray[np.int64], now_s: float, *, rows: bool
-    ) -> None:
-        if UNKNOWN_TENANT in names:
-            came = int(taken[names.index(UNKNOWN_TENANT)])
-            self.quarantine.came(rows=came * rows, samples=came * (not rows), now_s=now_s)
 
     def _within_rate(
         self, table: pa.Table, now_s: float
@@ -322,8 +316,9 @@ class Intake:
         codes = coded.indices.to_numpy(zero_copy_only=False)
         names = coded.dictionary.to_pylist()
         sent = np.bincount(codes, minlength=len(names))
-        taken = self._charged(names, sent, now_s)
-        self._quarantined(names, taken, now_s, rows=True)
+        taken = self._charged(self._budgets.places(names, now_s=now_s), sent, now_s)
+        if UNKNOWN_TENANT in names:
+            self.quarantine.came(rows=int(taken[names.index(UNKNOWN_TENANT)]), now_s=now_s)
         for index in np.flatnonzero(taken < sent).tolist():
             keep[np.flatnonzero(codes == index)[taken[index] :]] = False
             refused.append(_over_rate(names[index], int(sent[index] - taken[index])))

@@ -132,6 +132,8 @@ class SeriesBook:
         self._tenants: dict[TenantId, int] = {}
         self.columns = _Columns()
         self.tenants: list[TenantId] = []
+        self._places = np.zeros(0, np.int64)
+        self._places_epoch = -1
         self.fresh: list[Series] = []
 
     def table(self, origin: Origin) -> Table:
@@ -141,6 +143,19 @@ class SeriesBook:
     def index(self, origin: Origin) -> KeyIndex:
         """What of the table of an origin the compiled loops can read."""
         return self._indexes.setdefault(origin, KeyIndex())
+
+    def places(self, tenants: npt.NDArray[np.int64], *, now_s: float) -> npt.NDArray[np.int64]:
+        """Where the budgets keep these of `tenants`: looked up once and not with every body."""
+        if self._places_epoch != self._budgets.epoch:
+            self._places, self._places_epoch = np.zeros(0, np.int64), self._budgets.epoch
+        if len(self._places) < len(self.tenants):
+            new = self._budgets.places(self.tenants[len(self._places) :], now_s=now_s)
+            self._places = np.concatenate([self._places, new])
+        return self._places[tenants]
+
+    def number_of(self, tenant: TenantId) -> int:
+        """The index of a tenant in `tenants`, -1 when none of its series was seen."""
+        return self._tenants.get(tenant, -1)
 
     def is_kept(self, slot: int) -> bool:
         """Whether the slot is one key's own."""
