@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -345,7 +345,7 @@ class SeriesBook:
         sid = self._sids.get(series.identity)
         if sid is None:
             sid = self._sids[series.identity] = len(self._sids)
-            self.fresh.append(replace(series, sid=sid))
+            self.fresh.append(_numbered(series, sid))
         return sid
 
     def _tenant_index(self, tenant: TenantId) -> int:
@@ -354,6 +354,14 @@ class SeriesBook:
             index = self._tenants[tenant] = len(self.tenants)
             self.tenants.append(tenant)
         return index
+
+
+def _numbered(one: Series, sid: int) -> Series:
+    """`dataclasses.replace(one, sid=sid)`, in a quarter of the time."""
+    return Series(
+        sid, one.identity, one.tenant, one.resource, one.family, one.column, one.kind, one.bound,
+        one.histogram,
+    )  # fmt: skip
 
 
 def identity(tenant: TenantId, column: Column, labels: Labels) -> str:

@@ -22,6 +22,9 @@ from collector.model import (
     TenantId,
 )
 
+MOST_SLUGS = 50_000
+"""Names kept in mind; beyond that they are looked at anew."""
+
 _PUNCTUATION = frozenset("_-.:@+~=")
 _GAP = re.compile(r"\s+")
 _SLOT = re.compile(r"\{([^{}]+)\}")
@@ -107,6 +110,7 @@ class Resolver:
 
     def __init__(self, settings: TenancySettings) -> None:
         self._settings = settings
+        self._slugs: dict[tuple[str, str], str] = {}
 
     def claim(self, claim: Claim, header: str) -> Claim:
         """Narrow a claim by the trusted header. Raises Rejected(FORBIDDEN) on a contradiction."""
@@ -120,7 +124,7 @@ class Resolver:
             return TenantId(claim.tenant) if claim.tenant else UNKNOWN_TENANT
         if name == UNKNOWN_TENANT and not claim.tenant:
             return UNKNOWN_TENANT
-        found = slug(name, field=field, length=self._settings.name_length)
+        found = self._slug(name, field)
         if claim.tenant and found != claim.tenant:
             raise Rejected(
                 Rejection.FORBIDDEN,
@@ -138,7 +142,17 @@ class Resolver:
 
     def resource(self, name: str, *, field: str = "resource") -> ResourceId:
         """A resource named outright."""
-        return ResourceId(slug(name, field=field, length=self._settings.name_length))
+        return ResourceId(self._slug(name, field))
+
+    def _slug(self, name: str, field: str) -> str:
+        """`slug`, remembered: the same few thousand names come with every new series."""
+        found = self._slugs.get((name, field))
+        if found is None:
+            found = slug(name, field=field, length=self._settings.name_length)
+            if len(self._slugs) >= MOST_SLUGS:
+                self._slugs.clear()
+            self._slugs[name, field] = found
+        return found
 
     def resource_of(
         self, labels: Mapping[str, str], family: Family | None, template: str = ""

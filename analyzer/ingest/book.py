@@ -49,30 +49,38 @@ _SECONDS = {
 
 
 class Grown:
-    """An array that doubles its room as it grows."""
+    """An array that doubles its room as it grows. What is added waits in a list until it is read:
+    a million series are declared in one go.
+    """
 
     def __init__(self, dtype: type[np.generic], fill: float) -> None:
         self._room = np.full(1024, fill, dtype=dtype)
         self._fill = fill
         self._size = 0
-
-    def add(self, value: float) -> None:
-        if self._size == len(self._room):
-            self._grow()
-        self._room[self._size] = value
-        self._size += 1
+        self._added: list[float] = []
+        self.add = self._added.append
 
     def extend(self, size: int) -> None:
         """Have at least `size` entries; new ones hold the fill."""
-        while len(self._room) < size:
-            self._grow()
+        self._settle()
+        self._reserve(size)
         self._size = max(self._size, size)
 
-    def _grow(self) -> None:
-        self._room = np.concatenate([self._room, np.full_like(self._room, self._fill)])
+    def _settle(self) -> None:
+        if added := len(self._added):
+            self._reserve(self._size + added)
+            self._room[self._size : self._size + added] = self._added
+            self._size += added
+            self._added.clear()
+
+    def _reserve(self, size: int) -> None:
+        while len(self._room) < size:
+            self._room = np.concatenate([self._room, np.full_like(self._room, self._fill)])
 
     @property
     def array(self) -> npt.NDArray[Any]:
+        if self._added:
+            self._settle()
         return self._room[: self._size]
 
 
@@ -185,10 +193,9 @@ class SeriesBook:
         if number is None:
             number = self._keys[key] = len(self.keys)
             self.keys.append(key)
-            self.home.add(-1)
             self.counted.add(0)
             self.spared.add(0)
-            self.home.array[number] = self._row(number, NO_BOUNDS)
+            self.home.add(self._row(number, NO_BOUNDS))
         return number
 
     def _row(self, key: int, bounds: int) -> int:

@@ -246,10 +246,9 @@ class _Commit:
         sids, numbers = [], []
         for frame in self._frames():
             if isinstance(frame, Series):
-                number = self._book.declare(frame)
-                self._generation.put(frame.sid, number)
                 sids.append(frame.sid)
-                numbers.append(number)
+                numbers.append(self._book.declare(frame))
+        self._generation.put(sids, numbers)
         self._book.settle()
         if sids:
             generation = pa.array([self._generation_id] * len(sids), pa.string())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +28,11 @@ class Generation:
     ix: Grown = field(default_factory=lambda: Grown(np.int64, -1))
     first_ms: int | None = None
 
-    def put(self, sid: int, ix: int) -> None:
-        self.ix.extend(sid + 1)
-        self.ix.array[sid] = ix
+    def put(self, sids: Sequence[int], numbers: Sequence[int]) -> None:
+        """These sids mean the series of these numbers."""
+        if sids:
+            self.ix.extend(max(sids) + 1)
+            self.ix.array[np.array(sids)] = numbers
 
 
 class DrainMemory:
@@ -42,8 +46,9 @@ class DrainMemory:
         self._load_states(reader)
         for ident, first_ms in reader.rows("generations"):
             self.generation(ident).first_ms = first_ms
-        for generation, sid, ix in reader.rows("series_sids"):
-            self.generation(generation).put(sid, ix)
+        for generation, rows in groupby(reader.rows("series_sids"), itemgetter(0)):
+            _, sids, numbers = zip(*rows, strict=True)
+            self.generation(generation).put(sids, numbers)
         self._saved_series = len(self.book)
         self.registered_keys = len(self.book.keys)  # of the book, in its order
         self.registered: set[Key] = set()  # of native rows

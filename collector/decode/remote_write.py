@@ -72,7 +72,7 @@ def _compiled(
     """What `_gathered` says, by the compiled scan; None when the body is odd as a whole."""
     index = book.index(origin)
     slots, ts_ms, others = (
-        np.empty(shape, np.int64) for shape in (max_series, max_series, (max_series, 3))
+        np.empty(shape, np.int64) for shape in (max_series, max_series, (max_series, 5))
     )
     values = np.empty(max_series)
     count, left = loops.write_request(
@@ -84,16 +84,26 @@ def _compiled(
     found = Readings(slots[:count], ts_ms[:count], values[:count])
     if not left:
         return found
-    raw = data.tobytes()
-    slow = _Slow(raw, book, origin, now_s)
+    slow = _Slow(data.tobytes(), book, origin, now_s)
     learnt: list[tuple[int, int, int]] = []
-    for start, end, stop in others[:left].tolist():
-        slow.series(start, stop)
-        if start < end and slow.key == raw[start:end] and book.is_kept(slow.slot):
-            learnt.append((start, end, slow.slot))
-    spans = np.array(learnt, np.int64).reshape(-1, 3)
-    index.remember(data.room, spans[:, :2].copy(), spans[:, 2].copy())
+    spans = others[:left, :3].tolist()
+    usual = [slow.other(start, end, stop, learnt) for start, end, stop in spans]
+    known = np.array(learnt, np.int64).reshape(-1, 3)
+    index.remember(data.room, known[:, :2].copy(), known[:, 2].copy())
+    found = _with_new(found, np.array(usual, np.int64), others[:left])
     return slow.native.joined(slow.with_others(found), slow.exemplars)
+
+
+def _with_new(
+    found: Readings, slots: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
+) -> Readings:
+    """The samples of series just learnt with those of known ones; a slot of -1 has none."""
+    there = slots >= 0
+    return Readings(
+        np.concatenate([found.slots, slots[there]]),
+        np.concatenate([found.ts_ms, others[there, 3]]),
+        np.concatenate([found.values, others[there, 4].copy().view(np.float64)]),
+    )
 
 
 def _gathered(
@@ -194,12 +204,26 @@ class _Slow:
         self.exemplars: list[int] = []
         self.refused: dict[Rejection, Refused] = {}
         self.native = native_histogram.Unfolded(book, origin.claim, now_s)
-        self.key = b""  # of the series read last, and its slot
-        self.slot = -1
         self._budget = Budget()
         self._book = book
         self._origin = origin
         self._now_s = now_s
+
+    def other(self, start: int, end: int, stop: int, learnt: list[tuple[int, int, int]]) -> int:
+        """The slot of a series the index does not hold, where its labels end at `end` and a sample
+        is all that follows; -1 when it had to be read field by field. `learnt` takes its span.
+        """
+        if start < end <= start + LONG_KEY:
+            key = self.data[start:end]
+            slot = self.known.get(key)
+            if slot is None and (labels := _usual_labels(key)):
+                slot = self._book.learn(self._origin, key, labels, now_s=self._now_s)
+            if slot is not None:
+                if self._book.is_kept(slot):
+                    learnt.append((start, end, slot))
+                return slot
+        self.series(start, stop)
+        return -1
 
     def series(self, start: int, stop: int) -> None:
         """Read the TimeSeries in data[start:stop]."""
@@ -268,7 +292,6 @@ class _Slow:
         if slot is None:
             labels = self._labels(spans)
             slot = self._book.learn(self._origin, key, labels, now_s=self._now_s)
-        self.key, self.slot = key, slot
         return slot
 
     def _key(self, spans: list[tuple[int, int]]) -> bytes:
@@ -306,6 +329,30 @@ class _Slow:
     def _refuse(self, reason: Rejection, count: int, what: str, field: str) -> None:
         first = self.refused.get(reason) or Refused(reason, 0, what, field=field)
         self.refused[reason] = replace(first, count=first.count + count)
+
+
+def _usual_labels(key: bytes) -> dict[str, str] | None:
+    """The labels in fields as nearly every sender writes them: each length in one byte, name before
+    value, no name twice. None where one is not like that.
+    """
+    labels: dict[str, str] = {}
+    at, end, count = 0, len(key), 0
+    try:
+        text = key.decode("ascii")
+        while at < end:
+            size, name = key[at + 1], key[at + 3]
+            middle = at + 4 + name
+            stop = middle + 2 + key[middle + 1]
+            if (
+                key[at] != 0x0A or key[at + 2] != 0x0A or key[middle] != 0x12
+                or size >= 0x80 or stop != at + 2 + size or stop > end
+            ):  # fmt: skip
+                return None
+            labels[text[at + 4 : middle]] = text[middle + 2 : stop]
+            at, count = stop, count + 1
+    except (UnicodeDecodeError, IndexError):  # lengths of two bytes are no ASCII either
+        return None
+    return labels if len(labels) == count else None
 
 
 def _short_label(body: bytes) -> tuple[str, str] | None:

@@ -170,7 +170,8 @@ def write_request(
     """Read a `prometheus.WriteRequest` of known series with a sample each.
 
     Fills slots, ts_ms and values in the order of the body; `others` with (start, end of the label
-    bytes or -1, stop) of every series the general road has to read. All have room for `most`.
+    bytes or -1, stop, time, bits of the value) of every other series: where an end is given, one
+    sample is all that stands behind it. All have room for `most`.
     Returns how many of both there are, or ODD first. `known` is the number of entries.
     """
     raw = values.view(np.uint64)
@@ -210,15 +211,16 @@ def write_request(
         ):
             key = hashed(data, start, stop, seed)
             entry = entry_of(data, start, stop, key, table, entries, arena)
+        time = time6(load64(data, at - 6))
+        value = load64(data, at - 15) if kind == USUAL else np.uint64(0)
         slot = entries[entry, 2] if entry >= 0 else FORGOTTEN
         if slot == FORGOTTEN:
             others[left, 0], others[left, 1], others[left, 2] = start, stop, at
+            others[left, 3], others[left, 4] = time, np.int64(value)
             left += 1
             continue
         expected = entry + 1
-        slots[found] = slot
-        ts_ms[found] = time6(load64(data, at - 6))
-        raw[found] = load64(data, at - 15) if kind == USUAL else np.uint64(0)
+        slots[found], ts_ms[found], raw[found] = slot, time, value
         found += 1
     return found, left
 

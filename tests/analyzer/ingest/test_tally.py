@@ -55,8 +55,7 @@ class Side:
         self.generation = Generation()
 
     def declare(self, cast: list[Series]) -> None:
-        for one in cast:
-            self.generation.put(one.sid, self.book.declare(one))
+        self.generation.put([one.sid for one in cast], [self.book.declare(one) for one in cast])
         self.book.settle()
 
     def state(self) -> list[object]:
