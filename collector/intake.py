@@ -260,8 +260,10 @@ class Intake:
             histograms = _sink_torn(owner, state, verdicts, live)
             parts = int(np.count_nonzero(live & (owner >= 0)))
             ignored -= int(np.count_nonzero((state == IGNORED) & (owner >= 0)))
-        refused = [*readings.refused, *_refused_slots(book, slots[state == REFUSED])]
-        refused += _refused_samples(book, readings, verdicts)
+        refused = list(readings.refused)
+        if not live.all():
+            refused += _refused_slots(book, slots[state == REFUSED])
+            refused += _refused_samples(book, readings, verdicts)
         frames: list[Frame] = [_split(book, readings, live)] if live.any() else []
         exemplars = 0
         if (theirs := readings.exemplars) is not None:
@@ -279,14 +281,14 @@ class Intake:
         now_s: float,
     ) -> npt.NDArray[np.bool_]:
         """Charge each tenant; what is over its rate is marked, the last samples first."""
-        tenants = np.where(live, book.columns.tenant[slots], -1)
-        counts = np.bincount(tenants[live], minlength=len(book.tenants))
-        senders = np.flatnonzero(counts)
-        taken = self._charged(book.places(senders, now_s=now_s), counts[senders], now_s)
-        if (unknown := book.number_of(UNKNOWN_TENANT)) >= 0 and counts[unknown]:
-            came = int(taken[np.searchsorted(senders, unknown)])
-            self.quarantine.came(samples=came, now_s=now_s)
-        for number in np.flatnonzero(taken < counts[senders]).tolist():
+        tenants = book.columns.tenant[slots]
+        if not live.all():
+            tenants = np.where(live, tenants, -1)
+        senders, sent = _counted(tenants[live], len(book.tenants))
+        taken = self._charged(book.places(senders, now_s=now_s), sent, now_s)
+        if (unknown := senders == book.number_of(UNKNOWN_TENANT)).any():
+            self.quarantine.came(samples=int(taken[unknown].sum()), now_s=now_s)
+        for number in np.flatnonzero(taken < sent).tolist():
             over = np.flatnonzero(tenants == senders[number])[taken[number] :]
             verdicts[over] = TENANT_RATE
         live[verdicts != FINE] = False
@@ -367,6 +369,18 @@ def _split(book: SeriesBook, readings: Readings, live: npt.NDArray[np.bool_]) ->
         values = np.concatenate([values, values[also]])
         starts = None if starts is None else np.concatenate([starts, starts[also]])
     return Samples(sids.astype(np.uint32), ts_ms, values, starts)
+
+
+def _counted(
+    numbers: npt.NDArray[np.int32], size: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which numbers below `size` occur and how often: by sorting where they are few."""
+    if len(numbers) * 4 < size:
+        few, counts = np.unique(numbers, return_counts=True)
+        return few.astype(np.int64), counts.astype(np.int64)
+    every = np.bincount(numbers, minlength=size)
+    found = np.flatnonzero(every)
+    return found, every[found]
 
 
 def _refused_slots(book: SeriesBook, slots: npt.NDArray[np.int64]) -> list[Refused]:

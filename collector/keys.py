@@ -36,6 +36,7 @@ class KeyIndex:
 
     def __init__(self) -> None:
         self.seed = np.uint64(secrets.randbits(64))
+        self._scratch = _room(0)
         self.clear()
 
     def clear(self) -> None:
@@ -44,6 +45,14 @@ class KeyIndex:
         self.entries: Ints = np.zeros((1 << 9, 3), np.int64)
         self.arena: Bytes = np.zeros(1 << 16, np.uint8)
         self.known = self.used = 0
+
+    def scratch(self, most: int) -> tuple[Ints, Ints, npt.NDArray[np.float64], Ints]:
+        """Room for `most` slots, times, values and others, the same again and again: to be copied
+        from. Fresh memory would cost more than what is written into it.
+        """
+        if len(self._scratch[0]) < most:
+            self._scratch = _room(most)
+        return self._scratch
 
     def remember(self, room: Bytes, spans: Ints, slots: Ints) -> None:
         """The bytes room[start:stop] of each span (columns 0 and 1) mean the slot."""
@@ -79,3 +88,8 @@ class KeyIndex:
             grown = np.zeros(max(2 * len(self.arena), self.used + size + PAD), np.uint8)
             grown[: self.used] = self.arena[: self.used]
             self.arena = grown
+
+
+def _room(most: int) -> tuple[Ints, Ints, npt.NDArray[np.float64], Ints]:
+    slots, ts_ms, others = (np.empty(shape, np.int64) for shape in (most, most, (most, 5)))
+    return slots, ts_ms, np.empty(most), others

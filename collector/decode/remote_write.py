@@ -71,17 +71,14 @@ def _compiled(
 ) -> Readings | None:
     """What `_gathered` says, by the compiled scan; None when the body is odd as a whole."""
     index = book.index(origin)
-    slots, ts_ms, others = (
-        np.empty(shape, np.int64) for shape in (max_series, max_series, (max_series, 5))
-    )
-    values = np.empty(max_series)
+    slots, ts_ms, values, others = index.scratch(max_series)
     count, left = loops.write_request(
         data.room, data.length, index.seed, index.table, index.entries, index.known, index.arena,
         max_series, slots, ts_ms, values, others,
     )  # fmt: skip
     if count == loops.ODD:
         return None
-    found = Readings(slots[:count], ts_ms[:count], values[:count])
+    found = Readings(slots[:count].copy(), ts_ms[:count].copy(), values[:count].copy())
     if not left:
         return found
     slow = _Slow(data.tobytes(), book, origin, now_s)

@@ -126,6 +126,6 @@ def test_what_all_send_together_has_a_limit_too():
 def test_what_was_charged_in_vain_is_given_back():
     budgets = Budgets(LimitSettings(samples_per_s=1, burst=100))
     budgets.take(ACME, 100, now_s=0)
-    budgets.give_back([ACME], np.array([40]))
+    budgets.give_back(budgets.places([ACME], now_s=0), np.array([40]))
 
     assert budgets.take(ACME, 100, now_s=0) == 40
