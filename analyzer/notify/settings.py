@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from analyzer.notify.channels import CHANNELS, HTTP
 from analyzer.notify.channels.message import Options
 
-DEFAULT_PORTS = (25, 80, 443, 465, 587, 8080, 8443)
+DEFAULT_PORTS = (80, 443, 8080, 8443)
+MAIL_PORTS = (25, 465, 587)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,13 @@ class EndpointSettings:
 
 @dataclass(frozen=True, slots=True)
 class NotifySettings:
-    """`[notify]`: `allow` lists the private networks the operator lets us send to."""
+    """`[notify]`: `allow` lists the private networks the operator lets us send to; `ports` and
+    `mail_ports` are those of public servers."""
 
     endpoints: tuple[EndpointSettings, ...] = ()
     allow: tuple[str, ...] = ()
     ports: tuple[int, ...] = DEFAULT_PORTS
+    mail_ports: tuple[int, ...] = MAIL_PORTS
     connect_timeout_s: float = 3.0
     total_timeout_s: float = 15.0
     lease_s: float = 60.0

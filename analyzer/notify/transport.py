@@ -41,6 +41,7 @@ class HttpTransport:
         """`tls`: whose certificates are trusted; the system's, if not given."""
         self._settings, self._tls = settings, tls
         self._guard = guarded or guard(settings.allow, settings.ports)
+        self._mail_guard = guarded or guard(settings.allow, settings.mail_ports)
 
     def send(self, message: Message, headers: Mapping[str, str]) -> Answer:
         started = time.monotonic()
@@ -62,7 +63,7 @@ class HttpTransport:
         answer = send_mail(
             message,
             mail,
-            self._guard,
+            self._mail_guard,
             self._tls or _tls(),
             connect_s=settings.connect_timeout_s,
             deadline=started + settings.total_timeout_s,

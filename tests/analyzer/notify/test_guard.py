@@ -158,7 +158,9 @@ def test_a_name_that_moves_to_loopback_between_two_sends_is_not_followed(listene
 @pytest.mark.parametrize("form", [f for f in PRIVATE if f.startswith("http://")])
 def test_no_mail_server_is_a_way_in(listener, form):
     port, seen = listener
-    settings = NotifySettings(ports=(port,), connect_timeout_s=0.3, total_timeout_s=0.5)
+    settings = NotifySettings(
+        ports=(port,), mail_ports=(port,), connect_timeout_s=0.3, total_timeout_s=0.5
+    )
     url = form.format(port=port).replace("http://", "smtp://").split("/latest")[0]
     mail = Mail("a@example.com", ("b@example.com",))
     answer = HttpTransport(settings).send(Message(url, b"", mail=mail), {})
@@ -178,6 +180,17 @@ def test_metadata_is_never_allowed_whatever_the_operator_lists(metadata):
     everything = guard(("0.0.0.0/0", "::/0"), (80,), lambda host, port: [host])
     with pytest.raises(BlockedError, match="never"):
         everything.address(metadata, 80)
+
+
+def test_webhooks_do_not_go_to_mail_servers_nor_mails_elsewhere():
+    settings = NotifySettings(connect_timeout_s=0.3, total_timeout_s=0.5)
+    mail = Mail("a@example.com", ("b@example.com",))
+    transport = HttpTransport(settings)
+    for message in (
+        Message("https://93.184.215.14:25/", b""),
+        Message("smtp://93.184.215.14:8080", b"", mail=mail),
+    ):
+        assert "is not in [notify] ports" in transport.send(message, {}).error
 
 
 @pytest.mark.parametrize(
