@@ -12,10 +12,15 @@ from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week
 from analyzer.store import Reader
 
+RESTATED = "restated"
+"""Status of a version that says something else than a final one did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The newest version of a week, as the ledger keeps it."""
+    """The newest version of a week, as the ledger keeps it. `corrects`: the version before, when
+    that one was final: what was issued is not taken back, it is corrected.
+    """
 
     statement: Statement
     version: int
@@ -23,6 +28,7 @@ class Stored:
     created_at: datetime
     sha256: str
     trace: str
+    corrects: Statement | None = None
 
 
 def stored(reader: Reader, week: str, version: int | None = None) -> Stored | None:
@@ -31,7 +37,12 @@ def stored(reader: Reader, week: str, version: int | None = None) -> Stored | No
     if row is None:
         return None
     created = aware(row[7])
-    return Stored(from_json(row[10]), row[1], row[6], created or row[7], row[8], row[9])
+    statement = from_json(row[10])
+    before = None
+    if statement.status == RESTATED:
+        before = reader.row("statement_of_version", week=week, version=row[1] - 1)
+    corrects = from_json(before[0]) if before else None
+    return Stored(statement, row[1], row[6], created or row[7], row[8], row[9], corrects)
 
 
 def cost_before(reader: Reader, week: Week, settings: CostSettings) -> dict[str, int]:

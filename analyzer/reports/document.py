@@ -32,6 +32,7 @@ def ending(format_: str) -> str:
 class Document:
     """`tenant` set: the variant a tenant may see, without neighbours, totals, revenue and margin.
 
+    `corrects`: the final version this one restates, `issued_at` when this one was made.
     `delta` is what the bill changed by since the version before; None for the first. `accounts` are
     those of the statement's tenants, in its order; `rooms` how full the resources are (for `sre`).
     """
@@ -44,6 +45,8 @@ class Document:
     view: str = "finance"
     accounts: tuple[Account, ...] = ()
     rooms: tuple[Density, ...] = ()
+    corrects: Statement | None = None
+    issued_at: datetime | None = None
     also: tuple[str, ...] = ()
     """Sentences about other weeks: what was caught up or restated without a report of its own."""
 
@@ -80,7 +83,13 @@ VIEWS = ("exec", "account", "sre", "finance")
 def document_of(known: Stored, accounts: Sequence[Account] = ()) -> Document:
     """A stored statement for its readers."""
     return Document(
-        known.statement, known.version, known.sha256, known.delta, accounts=tuple(accounts)
+        known.statement,
+        known.version,
+        known.sha256,
+        known.delta,
+        accounts=tuple(accounts),
+        corrects=known.corrects,
+        issued_at=known.created_at,
     )
 
 

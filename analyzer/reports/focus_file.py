@@ -10,11 +10,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from analyzer.cost.statement import ResourceLine, Statement, sha256
+from analyzer.cost.weeks import week_of
 from analyzer.reports.csv_file import inert
 from analyzer.reports.document import Document
 
@@ -81,13 +83,70 @@ def render_focus(document: Document) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
-    shares, common = _shares(document.statement), _common(document)
-    for line in document.statement.resources:
-        origin = common | _origin(document, line)
-        for share in _with_ratios(shares.get(line.resource, []), line):
-            if document.tenant in (None, share.tenant or None):
-                writer.writerow(origin | _row(document, line, share))
+    old = document.corrects
+    writer.writerows(
+        _issued(document, _common(document)) if old is None else _corrected(document, old)
+    )
     return out.getvalue().encode()
+
+
+def _issued(
+    document: Document, common: Row, resources: Collection[str] | None = None
+) -> Iterator[Row]:
+    """Every row of a statement, or those of some resources."""
+    shares = _shares(document.statement)
+    for line in document.statement.resources:
+        if resources is None or line.resource in resources:
+            origin = common | _origin(document, line)
+            for share in _with_ratios(shares.get(line.resource, []), line):
+                if document.tenant in (None, share.tenant or None):
+                    yield origin | _row(document, line, share)
+
+
+def _corrected(document: Document, old: Statement) -> Iterator[Row]:
+    """What was issued is reversed and written anew, for each resource that changed: the charge
+    period stays that of the week, the billing period is the open one (FOCUS, CorrectionHandling).
+    """
+    s = document.statement
+    changed = _changed(old, s)
+    open_week = week_of(document.issued_at or s.end, s.terms.zone)
+    common = _common(document) | {
+        "BillingPeriodStart": _instant(open_week.start),
+        "BillingPeriodEnd": _instant(open_week.end),
+        "ChargeClass": "Correction",
+    }
+    number = document.version
+    for row in _issued(replace(document, statement=old), common, changed):
+        yield _named(_reversed(row), f"reversal-of-v{number - 1}")
+    for row in _issued(document, common, changed):
+        yield _named(row, f"v{number}")
+
+
+def _changed(old: Statement, new: Statement) -> set[str]:
+    """Resources of which anybody pays something else, or who is somebody else."""
+    before, after = ({n: _told(s, rows) for n, rows in _shares(s).items()} for s in (old, new))
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def _told(s: Statement, shares: Sequence[Share]) -> set[tuple[str, Decimal]]:
+    return {(share.holder, Decimal(s.money(share.total))) for share in shares}
+
+
+def _reversed(row: Row) -> Row:
+    """The row with every amount of the other sign."""
+    return row | {
+        name: value[1:] if value.startswith("-") else f"-{value}"
+        for name, value in row.items()
+        if name.endswith(("Cost", "Quantity")) and value.strip("0.")
+    }
+
+
+def _named(row: Row, version: str) -> Row:
+    """Groups of one origin stay apart from those of other versions."""
+    return row | {
+        "x_SplitOriginId": f"{row['x_SplitOriginId']}/{version}",
+        "ChargeDescription": f"{row['ChargeDescription']} ({version})",
+    }
 
 
 def ratios(amounts: Sequence[int], total: int) -> list[str]:

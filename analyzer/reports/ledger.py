@@ -22,7 +22,15 @@ from analyzer.accounts.make import make_accounts
 from analyzer.codec import dump
 from analyzer.cost.change import explained
 from analyzer.cost.engine import make_statement
-from analyzer.cost.ledger import Stored, cost_before, costs_of, first_told, stored, week_before
+from analyzer.cost.ledger import (
+    RESTATED,
+    Stored,
+    cost_before,
+    costs_of,
+    first_told,
+    stored,
+    week_before,
+)
 from analyzer.cost.policy_version import policy_version, under
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown, shown_amount
@@ -236,7 +244,13 @@ def _close(
     version = last.version + 1 if last else 1
     accounts = accounts_of(store, statement, version, week.end, HARM_WEIGHT)
     document = Document(
-        statement, version, digest, _delta(last, statement), accounts=tuple(accounts)
+        statement,
+        version,
+        digest,
+        _delta(last, statement),
+        accounts=tuple(accounts),
+        corrects=last.statement if last and statement.status == RESTATED else None,
+        issued_at=now,
     )
     files = write_report(document, formats, directory)
     report = Report(
@@ -292,10 +306,10 @@ def _named(statement: Statement, last: Stored | None) -> Statement:
     """A final week that says something else now is restated; one that does not keeps its name."""
     if last is None or statement.status != "final":
         return statement
-    if last.statement.status not in ("final", "restated"):
+    if last.statement.status not in ("final", RESTATED):
         return statement
     same = replace(statement, status=last.statement.status)
-    return same if sha256(to_json(same)) == last.sha256 else replace(same, status="restated")
+    return same if sha256(to_json(same)) == last.sha256 else replace(same, status=RESTATED)
 
 
 def _enter(

@@ -11,6 +11,9 @@ LIMIT 1;
 -- Null when the first version is also the newest.
 SELECT min_by(content, version) FROM statements WHERE week = $week HAVING count(*) > 1;
 
+-- name: statement_of_version
+SELECT content FROM statements WHERE week = $week AND version = $version;
+
 -- name: statement_weeks
 SELECT week, max(version) AS version, max_by(status, version) AS status,
     max_by(zone, version) AS zone, max_by(currency, version) AS currency,
