@@ -31,7 +31,9 @@ def main() -> None:
         loads=tuple(LOADS[k].name for k in args.loads),
         families=tuple(args.families),
         lenses=("",) if args.clear else tuple(LENSES),
-        ablations=() if args.clear or args.quick else tuple(k for k in ABLATIONS if k),
+        ablations=()
+        if args.clear or args.quick or args.whole
+        else tuple(k for k in ABLATIONS if k),
     )
     started = time.perf_counter()
     with ProcessPoolExecutor(args.jobs) as pool:
@@ -57,6 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench.detect", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed of three loads: 1-2 minutes")
     parser.add_argument("--clear", action="store_true", help="no dirty lenses and no ablations")
+    parser.add_argument("--whole", action="store_true", help="no ablations")
     parser.add_argument("--alone", action="store_true", help="without the rival rules")
     parser.add_argument("--first", type=int, default=REPORTED, help="below 1000: tuning seeds")
     parser.add_argument("--seeds", type=int, default=0, help="per family; 0: as each load says")

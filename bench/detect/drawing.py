@@ -123,7 +123,7 @@ class Draw:
         )  # fmt: skip
 
     def _factor(self, at: np.ndarray) -> np.ndarray:
-        return self.cost_factor[at.astype(int)]
+        return np.asarray(self.cost_factor[at.astype(int)])
 
     def _everyday_locks(self, who: np.ndarray) -> Locks:
         """A few operations wait a little for others' locks, whoever works much holds most."""

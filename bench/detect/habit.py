@@ -36,7 +36,8 @@ def taught(draw: Draw, i: int, cores: float) -> Season:
 
 def _log_demand(seen: ResourceWindows, begin: int) -> np.ndarray:
     busy = seen.busy_s[:, begin:] / 60.0
-    return np.log(np.maximum(np.maximum(np.median(busy, 1), 0.5 * busy.mean(1)), 1e-6))
+    usual = np.maximum(np.median(busy, 1), 0.5 * busy.mean(1))
+    return np.asarray(np.log(np.maximum(usual, 1e-6)))
 
 
 def _felt(seen: ResourceWindows, begin: int) -> np.ndarray:

@@ -4,6 +4,7 @@ dirty one (design section 4: signals missing, windows lost, latencies sampled, l
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def _through(windows: ResourceWindows, world: World, lens: Lens) -> ResourceWind
         windows = replace(windows, capacity=told)
     if lens.lost:
         gone = rng.uniform(size=windows.ts.size) < lens.lost
-        arrays = {name: getattr(windows, name).copy() for name in MEASURES}
+        arrays: dict[str, Any] = {n: getattr(windows, n).copy() for n in MEASURES}
         for values in arrays.values():
             values[:, gone] = np.nan
         windows = replace(windows, **arrays)
@@ -136,7 +137,7 @@ def _renamed(windows: ResourceWindows, world: World, who: np.ndarray) -> Resourc
     """Rows of the renamed end ten minutes before the trouble; rows of new ids begin."""
     at = int((world.begin - 600) // windows.window_s)
     fresh = np.nonzero(who)[0]
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in (*MEASURES, "blocked_s", "blocking_s"):
         values = getattr(windows, name)
         if values is None:

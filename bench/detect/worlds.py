@@ -181,4 +181,4 @@ def _cache_pressure(world: World, index: np.ndarray) -> np.ndarray:
     smooth = np.convolve(moved, np.ones(20) / 20)[: moved.size]
     usual = np.median(smooth[: world.shape.seconds // 2]) + 1e-9
     factor: np.ndarray = 1.0 + 1.2 * np.clip(smooth / usual - 1.5, 0.0, 1.5)
-    return factor[second]
+    return np.asarray(factor[second])
