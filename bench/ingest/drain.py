@@ -1,4 +1,4 @@
-"""The analyzer's drain by itself: segments into the store every second, and a checkpoint on demand.
+"""The analyzer's drain by itself, at the pace of its cycle, and a checkpoint on demand.
 
 Everything the analyzer does to make what was acknowledged part of the store; not the roll-ups and
 the judgement, which no peer does (`whole` measures those too).
@@ -17,8 +17,6 @@ from analyzer.store import Store
 from collector import loops
 from partywall import config
 
-EVERY_S = 1.0
-
 
 def main() -> None:
     settings = config.read(Path(sys.argv[1])).analyzer
@@ -27,7 +25,7 @@ def main() -> None:
     loops.load(COUNT, cache=settings.data / "compiled")
     print("ready", flush=True)
     while True:
-        ready, _, _ = select.select([sys.stdin], [], [], EVERY_S)
+        ready, _, _ = select.select([sys.stdin], [], [], settings.cycle_s)
         if ready:
             if not sys.stdin.readline():
                 break
