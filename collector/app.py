@@ -13,7 +13,7 @@ import uvicorn
 
 from collector import loops
 from collector.config import CollectorSettings
-from collector.intake import Intake
+from collector.intake import ADMIT, Intake
 from collector.keys import SCAN, scan
 from collector.metrics import CollectorMetrics
 from collector.model import Rejected, Rejection
@@ -178,7 +178,7 @@ def run(settings: CollectorSettings) -> None:
         raise SystemExit("\n".join(problems))
     host, port = settings.address
     app = build(settings)
-    loops.load_aside(SCAN, cache=settings.data / "compiled")
+    loops.load_aside(SCAN, ADMIT, cache=settings.data / "compiled")
     try:
         uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)
     finally:

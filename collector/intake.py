@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from collector.admission import FINE, TENANT_RATE, VERDICTS, Budgets, is_stale, judge
 from collector.catalog import Catalog
 from collector.config import CollectorSettings, LimitSettings
+from collector.loops import compiled
 from collector.mapping import Mapped
 from collector.metrics import CollectorMetrics
 from collector.model import (
@@ -33,6 +34,7 @@ from collector.series import IGNORED, NO_SERIES, REFUSED, LearntEnough, SeriesBo
 from collector.spool import Spool
 from collector.tenancy import Resolver
 
+ADMIT = "collector.loops.admit"
 SWEEP_S = 60.0
 SILENT = 255
 """State of a part of a native histogram whose refusal another part tells."""
@@ -246,6 +248,50 @@ class Intake:
     def _admit(
         self, book: SeriesBook, readings: Readings, now_ms: int
     ) -> tuple[list[Frame], Accepted]:
+        return self._admit_plain(book, readings, now_ms) or self._admit_each(book, readings, now_ms)
+
+    def _admit_plain(
+        self, book: SeriesBook, readings: Readings, now_ms: int
+    ) -> tuple[list[Frame], Accepted] | None:
+        """By the compiled loop, where nothing is refused and nothing is special; else None."""
+        loops = compiled(ADMIT)
+        special = (readings.start_ms, readings.owner, readings.exemplars)
+        if loops is None or any(one is not None for one in special):
+            return None
+        count, columns, limits = len(readings.slots), book.columns, self._limits
+        sids, times, values = np.empty(count, np.uint32), np.empty(count, np.int64), np.empty(count)
+        senders, sent = np.empty(count, np.int64), np.zeros(len(book.tenants), np.int64)
+        live, ignored, who = loops.admit(
+            readings.slots, readings.ts_ms, readings.values, columns.sid, columns.second,
+            columns.tenant, columns.state, columns.scale, columns.seen_s, now_ms / 1000,
+            now_ms - int(limits.past_s * 1000), now_ms + int(limits.future_s * 1000),
+            sids, times, values, senders, sent,
+        )  # fmt: skip
+        if live == loops.NOT_PLAIN or not self._pay(book, senders[:who], sent, now_ms / 1000):
+            return None
+        frames: list[Frame] = [Samples(sids[:live], times[:live], values[:live])] if live else []
+        return frames, Accepted(live, 0, ignored, readings.refused)
+
+    def _pay(
+        self,
+        book: SeriesBook,
+        senders: npt.NDArray[np.int64],
+        sent: npt.NDArray[np.int64],
+        now_s: float,
+    ) -> bool:
+        """Charge each tenant for all it sent; False, and nobody charged, where one may not."""
+        places, counts = book.places(senders, now_s=now_s), sent[senders]
+        taken = self._budgets.charge(places, counts, now_s=now_s)
+        if (taken < counts).any() or not self._budgets.take_of_all(int(taken.sum()), now_s=now_s):
+            self._budgets.give_back(places, taken)
+            return False
+        if (unknown := senders == book.number_of(UNKNOWN_TENANT)).any():
+            self.quarantine.came(samples=int(taken[unknown].sum()), now_s=now_s)
+        return True
+
+    def _admit_each(
+        self, book: SeriesBook, readings: Readings, now_ms: int
+    ) -> tuple[list[Frame], Accepted]:
         columns, slots = book.columns, readings.slots
         state = columns.state[slots]
         columns.seen_s[slots] = now_ms / 1000
@@ -361,7 +407,8 @@ def _split(book: SeriesBook, readings: Readings, live: npt.NDArray[np.bool_]) ->
     starts = None if readings.start_ms is None else readings.start_ms[live]
     scale = columns.scale[slots]
     if (scale != 1.0).any():
-        values = np.where(is_stale(values), values, values * scale)
+        with np.errstate(invalid="ignore"):  # a stale marker is a signalling NaN
+            values = np.where(is_stale(values), values, values * scale)
     sids, second = columns.sid[slots], columns.second[slots]
     if (also := np.flatnonzero(second != NO_SERIES)).size:
         sids = np.concatenate([sids, second[also]])

@@ -78,7 +78,7 @@ class Server:
         return process
 
     def _wait(self, url: str) -> None:
-        for _ in range(600):
+        for _ in range(2400):
             try:
                 with urllib.request.urlopen(url, timeout=1):
                     return
