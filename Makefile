@@ -7,7 +7,7 @@ UV ?= uv
 # Three on two cores: the tests of real processes spend most of their time waiting for them.
 WORKERS ?= 3
 
-.PHONY: setup run demo test soak peers check bench docs lock
+.PHONY: setup run demo test soak peers fuzz check bench docs lock
 
 setup: $(STAMP)
 
@@ -39,6 +39,13 @@ peers: setup
 # The long forms: hours of kills, senders and faults that `make test` shows in short.
 soak: setup
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+# New inputs that reach new lines go to .fuzz, one that breaks a parser to tests/fuzz/corpus.
+PARSERS ?= remote_write remote_write_v2 otlp_protobuf otlp_json exposition ndjson arrow \
+  native_histogram compression
+SECONDS ?= 60
+fuzz: setup
+	@for parser in $(PARSERS); do $(BIN)/python -m tests.fuzz $$parser $(SECONDS) || exit 1; done
 
 check: setup
 	$(BIN)/ruff check .
