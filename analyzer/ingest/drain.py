@@ -20,9 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analyzer import registry
+from analyzer.ingest.counters import DELTA, Increments
 from analyzer.ingest.memory import DrainMemory
 from analyzer.ingest.native import native_rows
-from analyzer.ingest.tally import Tally, tally
+from analyzer.ingest.pivot import usage_rows
+from analyzer.ingest.tally import Tally, readings_of, tally
 from analyzer.registry import Key
 from analyzer.store import Store, Transaction
 from collector import spool
@@ -211,16 +213,18 @@ class _Commit:
         self._generation = memory.generation(generation)
         self._generation_id = generation
         self._segments = segments
+        self._filled: list[Increments] = []
         self._now = now.astimezone(UTC).replace(tzinfo=None)
 
     def run(self) -> Drained:
         """Declare, count, write. The order matters only in that the state is saved last."""
         self._declare()
         samples = [frame for frame in self._frames() if isinstance(frame, Samples)]
+        filled = self._late_deltas(samples)
         counted = tally(samples, self._book, self._generation)
         self._save(counted)
         native = self._native()
-        rows = pa.concat_tables([counted.rows, *native.tables])
+        rows = pa.concat_tables([counted.rows, *filled, *native.tables])
         newest = _newest(counted, native.tables)
         self._write(rows, native, newest)
         self._register(counted, native.tables)
@@ -228,7 +232,7 @@ class _Commit:
             segments=len(self._segments),
             samples=sum(segment.samples for segment in self._segments),
             rows=len(rows),
-            late=counted.late,
+            late=counted.late - sum(len(one.series) for one in self._filled),
             duplicates=counted.duplicates,
             resets=counted.resets,
             invalid=counted.invalid + native.invalid,
@@ -237,6 +241,17 @@ class _Commit:
             damaged=sum(segment.damaged for segment in self._segments),
             newest=None if newest is None else newest.replace(tzinfo=UTC),
         )
+
+    def _late_deltas(self, samples: Sequence[Samples]) -> list[pa.Table]:
+        """Rows of deltas that lie in a gap; looked for before the batch moves its series on."""
+        if not (self._book.kind.array == DELTA).any():
+            return []
+        readings, _ = readings_of(samples, self._generation)
+        found = self._memory.gaps.take(readings, self._book)
+        if found is None:
+            return []
+        self._filled.append(found)
+        return [usage_rows(found, self._book)]
 
     def _frames(self) -> Iterator[Frame]:
         for segment in self._segments:
@@ -258,6 +273,7 @@ class _Commit:
     def _save(self, counted: Tally) -> None:
         self._memory.save_series(self._tx)
         self._memory.save_states(self._tx, counted.changed)
+        self._memory.save_gaps(self._tx)
         if watched := counted.watched:
             table = pa.table({"resource": list(watched), "since_ms": list(watched.values())})
             self._tx.load("add_watched", table)

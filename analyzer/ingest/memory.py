@@ -13,6 +13,7 @@ import pyarrow as pa
 from analyzer.ingest.book import Grown, SeriesBook
 from analyzer.ingest.bounds import BoundsBook
 from analyzer.ingest.counters import Ints, Memory
+from analyzer.ingest.gaps import Gaps
 from analyzer.registry import Key
 from analyzer.store import Reader, Transaction
 from collector.model import Column, Family, MeterKind, ResourceId, Series, TenantId
@@ -42,6 +43,7 @@ class DrainMemory:
         known = dict(reader.rows("latency_bounds"))
         self.book = SeriesBook(BoundsBook(known))
         self.generations: dict[str, Generation] = {}
+        self.gaps = Gaps(reader.rows("delta_gaps"))
         self._load_series(reader)
         self._load_states(reader)
         for ident, first_ms in reader.rows("generations"):
@@ -83,6 +85,13 @@ class DrainMemory:
             tx.load("add_series", _series_table(fresh, self._saved_series))
             self._saved_series = len(self.book)
         return fresh
+
+    def save_gaps(self, tx: Transaction) -> None:
+        """Write the gaps anew where they have changed: they are few."""
+        if self.gaps.changed:
+            tx.execute("drop_delta_gaps")
+            tx.load("add_delta_gaps", self.gaps.table())
+            self.gaps.changed = False
 
     def save_states(self, tx: Transaction, changed: Ints) -> None:
         """Append what changed, or fold: cost stays linear in what changes."""

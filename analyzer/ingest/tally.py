@@ -69,7 +69,7 @@ def tally(frames: Sequence[Samples], book: SeriesBook, generation: Generation) -
 
 def step_by_step(frames: Sequence[Samples], book: SeriesBook, generation: Generation) -> Tally:
     """The form in NumPy: any order, any span of time."""
-    readings, unknown = _readings(frames, generation)
+    readings, unknown = readings_of(frames, generation)
     ordered = order(readings, book.memory, book.scale.array)
     kept = ordered.readings
     watched = watch(kept, book)
@@ -99,7 +99,7 @@ def _begin(generation: Generation, readings: Readings) -> None:
         generation.first_ms = int(readings.ts_ms.min())
 
 
-def _readings(frames: Sequence[Samples], generation: Generation) -> tuple[Readings, int]:
+def readings_of(frames: Sequence[Samples], generation: Generation) -> tuple[Readings, int]:
     """All samples by series number, and how many had a sid nobody declared."""
     sids = _joined([frame.sids for frame in frames], np.int64)
     declared = generation.ix.array

@@ -44,6 +44,15 @@ INSERT INTO counter_states BY NAME SELECT $seq AS seq, * FROM batch;
 -- name: drop_counter_states
 DELETE FROM counter_states;
 
+-- name: delta_gaps
+SELECT ix, since_ms, until_ms FROM delta_gaps;
+
+-- name: drop_delta_gaps
+DELETE FROM delta_gaps;
+
+-- name: add_delta_gaps
+INSERT INTO delta_gaps BY NAME SELECT * FROM batch;
+
 -- name: generations
 SELECT id, first_ms FROM generations;
 
