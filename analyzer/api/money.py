@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -13,7 +14,7 @@ from analyzer.accounts.make import paid
 from analyzer.api import views
 from analyzer.cost.book import book
 from analyzer.cost.settings import CostSettings
-from analyzer.cost.shown import shown
+from analyzer.cost.shown import Same, shown
 from analyzer.cost.statement import Statement, TenantLine, Why
 from analyzer.cost.weeks import parse_week, week_of
 from analyzer.density import OTHER, Density, held_densities
@@ -42,16 +43,26 @@ def router(
         weeks.add(week_of(now, settings.zone).id)
         known = held.closed(chosen.id)
         if known is not None:
-            return cost_page(known.statement, known.version, sorted(weeks, reverse=True), limit)
+            return _among(_page(Same(known.statement), known.version, limit), weeks)
         if chosen.start > now:
             raise unknown(chosen.id)
-        return cost_page(held.estimate(chosen, now), 0, sorted(weeks, reverse=True), limit)
+        return _among(_page(Same(held.estimate(chosen, now)), 0, limit), weeks)
 
     @routes.get("/density")
     def density() -> list[views.DensityRow]:
         return [_density(row) for row in rooms.get(clock())]
 
     return routes
+
+
+@lru_cache(maxsize=8)
+def _page(same: Same, version: int, limit: int) -> views.CostPage:
+    """A page is made once of a statement: sums over every tenant and resource are in it."""
+    return cost_page(same.statement, version, [], limit)
+
+
+def _among(page: views.CostPage, weeks: Iterable[str]) -> views.CostPage:
+    return page.model_copy(update={"weeks": sorted(weeks, reverse=True)})
 
 
 def cost_page(

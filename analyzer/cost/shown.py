@@ -20,11 +20,13 @@ from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine, W
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Same:
+class Same:
+    """A statement by identity: made into something once, however often asked."""
+
     statement: Statement
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.statement is self.statement
+        return isinstance(other, Same) and other.statement is self.statement
 
     def __hash__(self) -> int:
         return id(self.statement)
@@ -34,7 +36,7 @@ def shown(statement: Statement) -> Statement:
     """The same week with amounts in the smallest unit of the currency (JPY 1, USD 0.01)."""
     if statement.scale <= statement.terms.precision:
         return statement
-    return _held(_Same(statement))
+    return _held(Same(statement))
 
 
 def shown_amount(amount: str, currency: str) -> str:
@@ -46,7 +48,7 @@ def shown_amount(amount: str, currency: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _held(same: _Same) -> Statement:
+def _held(same: Same) -> Statement:
     return _shown(same.statement)
 
 

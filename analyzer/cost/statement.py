@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
-from decimal import Decimal
+from functools import cache
 
 from pydantic import TypeAdapter
 
@@ -202,7 +202,7 @@ def money(quanta: int, scale: int) -> str:
     """Whole quanta as a decimal string without exponent."""
     if not scale:
         return str(quanta)
-    digits = f"{abs(quanta):0{scale + 1}d}"
+    digits = str(abs(quanta)).zfill(scale + 1)
     return f"{'-' if quanta < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
 
 
@@ -210,7 +210,7 @@ def to_json(statement: Statement) -> str:
     """Canonical: sorted keys, no spaces, amounts as decimal strings, times in RFC 3339."""
     scale = statement.scale
     return json.dumps(
-        _written(asdict(statement), scale), sort_keys=True, separators=(",", ":"), default=_plain
+        _written(statement, scale), sort_keys=True, separators=(",", ":"), default=_plain
     )
 
 
@@ -231,23 +231,34 @@ _AMOUNTS = (
 )  # fmt: skip
 
 
+@cache
+def _plan(kind: type) -> tuple[tuple[str, bool], ...]:
+    """Fields of a part of a statement, and whether each is an amount."""
+    return tuple((f.name, f.name in _AMOUNTS) for f in fields(kind))
+
+
 def _written(value: object, scale: int, *, inside: bool = False) -> object:
-    if isinstance(value, dict):
-        return {
-            key: money(item, scale)
-            if inside and key in _AMOUNTS and isinstance(item, int)
-            else _written(item, scale, inside=inside or key in ("tenants", "resources"))
-            for key, item in value.items()
-        }
     if isinstance(value, list | tuple):
         return [_written(item, scale, inside=inside) for item in value]
-    return value
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    found: dict[str, object] = {}
+    for name, is_amount in _plan(type(value)):
+        item = getattr(value, name)
+        if inside and is_amount and isinstance(item, int):
+            found[name] = money(item, scale)
+        elif isinstance(item, int | str | float | None):
+            found[name] = item
+        else:
+            deep = inside or name in ("tenants", "resources")
+            found[name] = _written(item, scale, inside=deep)
+    return found
 
 
 def _read(value: object, scale: int, *, inside: bool = False) -> object:
     if isinstance(value, dict):
         return {
-            key: int(Decimal(item).scaleb(scale))
+            key: int(item.replace(".", ""))  # every decimal is written
             if inside and key in _AMOUNTS and isinstance(item, str)
             else _read(item, scale, inside=inside or key in ("tenants", "resources"))
             for key, item in value.items()

@@ -169,7 +169,7 @@ def cards(page: CostPage) -> list[Kpi]:
         return wording.rounded(amount, page.currency)
 
     return [
-        Kpi("Bill", money(page.bill), f"{page.week}, {page.status}"),
+        Kpi("Bill", money(page.bill), f"{page.week}, {page.status}{_reconciled(page)}"),
         Kpi("Allocated", money(page.allocated), f"to {wording.plural(len(page.lines), 'tenant')}"),
         Kpi("Idle", money(page.idle), "paid for, not used"),
         Kpi("Unattributed", money(page.unattributed), "nobody could be named"),
@@ -182,10 +182,14 @@ def cards(page: CostPage) -> list[Kpi]:
     ]
 
 
+def _reconciled(page: CostPage) -> str:
+    return f", {page.reconciled:.0%} as billed" if page.reconciled else ""
+
+
 def pools_table(page: CostPage) -> Component:
-    names = ("Resource", "Bill", "Allocated", "Idle", "Unattributed")
+    names = ("Resource", "Bill", "Allocated", "Idle", "Unattributed", "Against estimate")
     columns = [
-        Column(name, number=name != "Resource", wide_only=name == "Unattributed") for name in names
+        Column(name, number=name != "Resource", wide_only=name in names[4:]) for name in names
     ]
     rows: list[list[Cell]] = [
         [
@@ -194,6 +198,7 @@ def pools_table(page: CostPage) -> Component:
                 wording.money(amount, "")
                 for amount in (one.bill, one.allocated, one.idle, one.unattributed)
             ],
+            "–" if one.adjustment is None else wording.money(one.adjustment, ""),
         ]
         for one in page.resources
     ]

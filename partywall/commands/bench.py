@@ -21,6 +21,7 @@ class What(StrEnum):
     CYCLE = "cycle"
     STORAGE = "storage"
     DETECT = "detect"
+    COST = "cost"
 
 
 def register(app: typer.Typer) -> None:
