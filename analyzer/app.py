@@ -31,6 +31,7 @@ from analyzer.api import (
     routing,
     status,
     tenants,
+    upkeep,
 )
 from analyzer.api.auth import BearerAuth
 from analyzer.budgets import watch_budgets
@@ -270,6 +271,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(reports.router(store, clock, settings.money(), settings.report_directory))
     v1.include_router(routing.router(store, clock, pulse.touched))
     v1.include_router(report_deliveries.router(store, clock, analyzer.bring))
+    v1.include_router(upkeep.router(store, clock, pulse, settings))
     app.include_router(v1)
     app.include_router(status.machine_router(clock, pulse, cycle_s=settings.cycle_s))
     app.add_middleware(BearerAuth, tokens=settings.tokens)

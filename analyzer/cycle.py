@@ -50,6 +50,11 @@ def run_cycle(rooms: Rooms, *, now: datetime) -> Cycled:
     Twice-safe: a crash at any line is repaired by the next run. Deliveries and reports have
     timetables of their own (`jobs`), so that a slow receiver never delays a verdict.
     """
+    with rooms.store.alone:
+        return _run(rooms, now)
+
+
+def _run(rooms: Rooms, now: datetime) -> Cycled:
     drained = rooms.ingest.drain(rooms.spool, now=now)
     rollup.roll_up(rooms.store, now=now, settings=rooms.retention)
     until = rollup.watermark(rooms.store)

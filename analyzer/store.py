@@ -13,6 +13,7 @@ of the files is run again, so it sees a row once: hot or cold.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -145,7 +146,7 @@ class Reader:
             try:
                 answer = take(self._cursor.execute(queries()[name], params))
             except duckdb.IOException:
-                if turn == self._cold.turn:
+                if turn in (0, self._cold.turn):
                     raise
                 continue
             if turn in (0, self._cold.turn):
@@ -199,8 +200,39 @@ def _changed(cursor: duckdb.DuckDBPyConnection) -> int:
     return row[0] if row and isinstance(row[0], int) else 0
 
 
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class StoreBusyError(Exception):
     """Another process owns the file; DuckDB lets nobody else even read it."""
+
+
+def _connect(
+    path: Path | None, place: Path, limits: Mapping[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        **limits,
+        # A checkpoint inside a commit is the tail of the latency: we checkpoint on purpose.
+        "checkpoint_threshold": "512MB",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "temp_directory": str(place / "partywall.duckdb.tmp"),
+    }
+    try:
+        connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+    except duckdb.IOException as owned:
+        raise StoreBusyError(str(owned).splitlines()[0]) from owned
+    connection.execute("SET TimeZone = 'UTC'")  # known only once connected
+    # Files never change: a footer is read once.
+    connection.execute("SET GLOBAL parquet_metadata_cache = true")
+    connection.execute("SET allowed_directories = $1", [[str(place / "cold")]])
+    connection.execute("SET enable_external_access = false")
+    return connection
 
 
 class Store:
@@ -219,8 +251,16 @@ class Store:
         self._seal = seal or Seal()
         if temporary is not None:  # holds the files of a store in memory
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
+        self._path: Path | None = None
+        self._limits: Mapping[str, Any] = {}
         self._writer = threading.RLock()
         self._writing = False
+        self._inside = threading.Condition()
+        self._readers = 0
+        self.epoch = 0
+        """Changes when the whole database was replaced: what was remembered of it is void."""
+        self.alone = threading.RLock()
+        """Held by a cycle, and by who must not meet one half done."""
 
     @classmethod
     def open(
@@ -241,27 +281,12 @@ class Store:
         temporary = None if path else Path(tempfile.mkdtemp(prefix="partywall-"))
         place = temporary or (path or Path()).absolute().parent
         place.mkdir(parents=True, exist_ok=True)
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "threads": threads,
-            # A checkpoint inside a commit is the tail of the latency: we checkpoint on purpose.
-            "checkpoint_threshold": "512MB",
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "temp_directory": str(place / "partywall.duckdb.tmp"),
-        }
-        try:
-            connection = duckdb.connect(str(path) if path else ":memory:", config=config)
-        except duckdb.IOException as owned:
-            raise StoreBusyError(str(owned).splitlines()[0]) from owned
-        connection.execute("SET TimeZone = 'UTC'")  # known only once connected
-        # Files never change: a footer is read once.
-        connection.execute("SET GLOBAL parquet_metadata_cache = true")
         cold = Cold(place / "cold")
-        connection.execute("SET allowed_directories = $1", [[str(cold.directory)]])
-        connection.execute("SET enable_external_access = false")
+        limits: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
+        connection = _connect(path, place, limits)
         seal = Seal(path.with_name("secrets.key") if path else None, keys)
         store = cls(connection, cold, seal=seal, temporary=temporary)
+        store._path, store._limits = path, limits
         store._migrate()
         cold.load(connection)
         cold.show(connection, 0)
@@ -329,11 +354,16 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """A cursor of its own, for one thread; readers never wait for the writer."""
-        cursor = self._connection.cursor()
+        with self._inside:  # waits only while the file is being replaced
+            self._readers += 1
+            cursor = self._connection.cursor()
         try:
             yield Reader(cursor, self.cold, self._seal)
         finally:
             cursor.close()
+            with self._inside:
+                self._readers -= 1
+                self._inside.notify_all()
 
     def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """`Reader.rows` on a cursor of its own."""
@@ -349,6 +379,49 @@ class Store:
         """`Reader.frame` on a cursor of its own."""
         with self.reader() as reader:
             return reader.frame(name, **params)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nobody else writes meanwhile."""
+        with self._writer:
+            yield
+
+    def put(self, table: str, batch: pa.Table) -> None:
+        """Append rows to a table by name: for copies of the whole database, where no query can
+        know the tables. Columns the table does not have are left out.
+        """
+        with self._writer:
+            cursor = self._connection.cursor()
+            try:
+                names = cursor.table(table).columns
+                missing = [name for name in names if name not in batch.column_names]
+                for name in missing:
+                    batch = batch.append_column(name, pa.nulls(len(batch)))
+                if len(batch):
+                    cursor.from_arrow(batch.select(names)).insert_into(table)
+            finally:
+                cursor.close()
+
+    def replace(self, file: Path, *, patience_s: float = 30.0) -> None:
+        """Put a closed database file in the place of this one; readers wait that long.
+
+        The old file is closed first, so that no write-ahead log is left that would be applied to
+        the new one. Raises TimeoutError when readers do not finish in `patience_s`.
+        """
+        assert self._path is not None, "a store in memory has no file"
+        with self._writer, self._inside:
+            if not self._inside.wait_for(lambda: self._readers == 0, patience_s):
+                raise TimeoutError(f"queries still run after {patience_s:g} s, try again")
+            self._connection.close()
+            try:
+                os.replace(file, self._path)
+                _sync(self._path.parent)
+            finally:
+                place = self._path.absolute().parent
+                self._connection = _connect(self._path, place, self._limits)
+                self.cold.load(self._connection)
+                self.cold.show(self._connection, 0)
+                self.epoch += 1
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file."""

@@ -64,6 +64,7 @@ class Windows:
         self._settings = settings or WindowSettings()
         self._detect = detect or DetectSettings()
         self._rings: dict[ResourceId, Ring] = {}
+        self._epoch = store.epoch if store else 0
         self._until: datetime | None = None
         self._hour: datetime | None = None
         self._seasons: Mapping[ResourceId, pl.DataFrame] = {}
@@ -76,6 +77,9 @@ class Windows:
         """Read usage up to `until` (aware; complete windows only) and learn what is due."""
         if self._store is None:
             raise RuntimeError("these windows have no store: feed them with `take`")
+        if self._epoch != self._store.epoch:  # another database: its rows may bear other names
+            self._rings.clear()
+            self._epoch, self._until, self._hour = self._store.epoch, None, None
         since = until - timedelta(seconds=self._settings.length_s)
         if self._until is not None:
             since = max(since, self._until - timedelta(seconds=self._settings.late_s))

@@ -53,9 +53,9 @@ def target(file: Path | None, api: str) -> Target:
     return Target(address(config.analyzer.listen), token or config.dashboard.token)
 
 
-def connect(file: Path | None, api: str) -> Client:
-    """A client of the running analyzer."""
+def connect(file: Path | None, api: str, *, timeout_s: float = 10) -> Client:
+    """A client of the running analyzer that waits `timeout_s` for an answer."""
     from partywall.client import Client
 
     where = target(file, api)
-    return Client(where.api, where.token)
+    return Client(where.api, where.token, timeout_s=timeout_s)

@@ -224,6 +224,25 @@ class PlacementView(View):
     to_ts: datetime | None
 
 
+class ErasureView(View):
+    """One tenant forgotten; it does not say which. `left` are files that still hold the id."""
+
+    id: str
+    erased_at: datetime
+    by: str
+    cells: int
+    files: int
+    left: list[str]
+
+
+class ErasureIn(BaseModel):
+    """`POST /api/v1/tenants/ID/erase`: `confirm` repeats the id."""
+
+    model_config = ConfigDict(extra="forbid")
+    confirm: str
+    by: str = ""
+
+
 class TenantIn(BaseModel):
     """`POST /api/v1/tenants`: provisioning."""
 

@@ -177,10 +177,9 @@ class Ingest:
 
     def _commit(self, generation: str, segments: Sequence[_Segment], now: datetime) -> Drained:
         try:
-            if self._memory is None:
-                with self._store.reader() as reader:
-                    self._memory = DrainMemory(reader)
             with self._store.on_one_thread(), self._store.transaction() as tx:
+                if self._memory is None or self._memory.epoch != self._store.epoch:
+                    self._memory = DrainMemory(tx, self._store.epoch)
                 drained = _Commit(tx, self._memory, generation, segments, now).run()
         except BaseException:
             self._memory = None  # it may be ahead of the store now: read it again next time
@@ -260,7 +259,7 @@ class _Commit:
     def _declare(self) -> None:
         sids, numbers = [], []
         for frame in self._frames():
-            if isinstance(frame, Series):
+            if isinstance(frame, Series) and not self._memory.forgotten.knows(frame.tenant):
                 sids.append(frame.sid)
                 numbers.append(self._book.declare(frame))
         self._generation.put(sids, numbers)
@@ -295,7 +294,9 @@ class _Commit:
             if frame.batch_id:
                 seen.add(frame.batch_id)
                 fresh.append(frame.batch_id)
-            table, dropped = native_rows(frame.table, self._book.bounds)
+            table, dropped = native_rows(
+                self._memory.forgotten.without(frame.table), self._book.bounds
+            )
             tables.append(table)
             invalid += dropped
         return _Native(tables, fresh, invalid, repeated)

@@ -10,6 +10,7 @@ from operator import itemgetter
 import numpy as np
 import pyarrow as pa
 
+from analyzer.forgotten import Forgotten
 from analyzer.ingest.book import Grown, SeriesBook
 from analyzer.ingest.bounds import BoundsBook
 from analyzer.ingest.counters import Ints, Memory
@@ -39,7 +40,9 @@ class Generation:
 class DrainMemory:
     """Everything a drain has to know of earlier ones. Thrown away when a transaction fails."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, epoch: int = 0) -> None:
+        self.epoch = epoch  # of the store it was read from
+        self.forgotten = Forgotten((row[0], row[1]) for row in reader.rows("erasures"))
         known = dict(reader.rows("latency_bounds"))
         self.book = SeriesBook(BoundsBook(known))
         self.generations: dict[str, Generation] = {}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from partywall.failures import FINDING, Failure
 from partywall.output import (
     Field,
     Format,
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     app.command()(status)
-    app.command()(tenants)
+    group = typer.Typer(cls=_Tenants, help="The tenants, the loudest first; or one of them.")
+    group.callback(invoke_without_command=True)(tenants)
+    group.command(hidden=True)(show_tenant)
+    group.command()(erase)
+    app.add_typer(group, name="tenants")
     app.command()(resources)
 
 
@@ -49,8 +56,16 @@ def status(
     show_one(health, lines, form)
 
 
+class _Tenants(TyperGroup):
+    """`tenants ID` is `tenants show-tenant ID`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        named = args if args[0] in self.commands else ["show-tenant", *args]
+        return super().resolve_command(ctx, named)
+
+
 def tenants(
-    tenant: Annotated[str, typer.Argument(help="One tenant; without it, all.")] = "",
+    ctx: typer.Context,
     config: ConfigOption = None,
     api: ApiOption = "",
     form: FormatOption = Format.TABLE,
@@ -58,12 +73,11 @@ def tenants(
     search: Annotated[str, typer.Option(help="Part of the name.")] = "",
     limit: Annotated[int, typer.Option(help="How many.")] = 50,
 ) -> None:
-    """The tenants, the loudest first."""
+    """The tenants, the loudest first; `tenants ID` shows one."""
+    if ctx.invoked_subcommand:
+        return
     from analyzer.api.views import TenantPage
 
-    if tenant:
-        _one_tenant(tenant, config, api, form)
-        return
     with connect(config, api) as client:
         page = client.get(
             TenantPage, "/tenants", sort=sort, order="desc", search=search or None, limit=limit
@@ -71,7 +85,13 @@ def tenants(
     show(page.items, _TENANT, form)
 
 
-def _one_tenant(tenant: str, config: ConfigOption, api: str, form: Format) -> None:
+def show_tenant(
+    tenant: Annotated[str, typer.Argument(help="Its id.")],
+    config: ConfigOption = None,
+    api: ApiOption = "",
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """One tenant: what it caused and what it suffered."""
     from urllib.parse import quote
 
     from analyzer.api.views import TenantDetail
@@ -82,6 +102,38 @@ def _one_tenant(tenant: str, config: ConfigOption, api: str, form: Format) -> No
     lines["caused"] = names([one.id for one in detail.as_aggressor])
     lines["suffered"] = names([one.id for one in detail.as_victim])
     show_one(detail, lines, form)
+
+
+def erase(
+    tenant: Annotated[str, typer.Argument(help="Its id.")],
+    config: ConfigOption = None,
+    api: ApiOption = "",
+    form: FormatOption = Format.TABLE,
+    yes: Annotated[str, typer.Option(help="The id again, instead of being asked for it.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who asks; default the user's name.")] = "",
+) -> None:
+    """Forget a tenant: its id and name leave every file. It does not come back."""
+    from urllib.parse import quote
+
+    from analyzer.api.views import ErasureView
+
+    again = yes or typer.prompt("Sums stay without a name. Type the id again to erase it")
+    with connect(config, api, timeout_s=600) as client:
+        done = client.post(
+            ErasureView,
+            f"/tenants/{quote(tenant, safe='')}/erase",
+            {"confirm": again, "by": by or getpass.getuser()},
+        )
+    left = names(done.left) if done.left else "no file holds the id"
+    lines = {"erasure": done.id, "mentions": str(done.cells), "files": str(done.files)}
+    show_one(done, lines | {"left": left}, form)
+    if done.left:
+        raise Failure(
+            f"{len(done.left)} file(s) still hold the id",
+            names(done.left),
+            "spool segments are drained within seconds; remove other files by hand",
+            code=FINDING,
+        )
 
 
 def resources(
