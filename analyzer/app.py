@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from analyzer import compaction, registry, rollup
+from analyzer import backup, compaction, registry, rollup
 from analyzer.api import (
     alerts,
     bills,
@@ -96,7 +96,7 @@ class Analyzer:
         bench = Bench(settings.detect, settings.flags, settings.decisions, links)
         rooms = Rooms(
             store=store,
-            ingest=Ingest(store),
+            ingest=Ingest(store, keep=settings.drained_directory),
             judge=Judge(store, windows, bench),
             spool=settings.spool_directory,
             retention=settings.retention,
@@ -149,6 +149,10 @@ class Analyzer:
             compaction.compact(store, now=now, settings=settings.compaction)
             compaction.sweep(store, now=now)
 
+        def save(now: datetime) -> None:
+            backup.write_state(store, settings.data, now=now)
+
+        saving = settings.compaction.state_h * 3600.0
         return [
             cycle_job(self.rooms, self.pulse, settings.cycle_s),
             Job("deliver", 1.0, self.sender.tick),
@@ -160,6 +164,7 @@ class Analyzer:
             Job("budgets", 300.0, watch_spending),
             Job("retain", 3600.0, retain),
             Job("compact", 600.0, compact),
+            *([Job("state", saving, save)] if saving else []),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),
         ]
 

@@ -45,15 +45,18 @@ _WHOLE = [f.name for f in USAGE_SCHEMA if pa.types.is_integer(f.type) or f.name 
 
 @dataclass(frozen=True, slots=True)
 class CompactionSettings:
-    """`[compaction]`: how long rows of each grain stay hot before they move into files."""
+    """`[compaction]`: how long rows of each grain stay hot before they move into files. Every
+    `state_h` hours all tables are saved for `partywall rebuild` (0: never).
+    """
 
     ten_seconds_h: int = 2
     minutes_d: int = 1
     hours_d: int = 10
+    state_h: int = 1
 
     def problems(self) -> list[str]:
         """Everything wrong, as "key: what, remedy"."""
-        return [
+        found = [
             f"compaction.{name}: {value} is too short, use 1 or more"
             for name, value in (
                 ("ten_seconds_h", self.ten_seconds_h),
@@ -62,6 +65,9 @@ class CompactionSettings:
             )
             if value < 1
         ]
+        if not 0 <= self.state_h <= 24:
+            found.append(f"compaction.state_h: {self.state_h} is out of range, use 0 to 24")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +231,18 @@ def fingerprint(path: Path) -> str:
 
 
 def sweep(store: Store, *, now: datetime) -> int:
-    """Remove files no manifest names, a day after they were written. Returns how many."""
-    with store.transaction() as tx:  # no hand-over meanwhile
-        named = {row[1] for row in tx.rows("cold_files")} | {"empty.parquet"}
+    """Remove files no manifest names, a day after they were written or last named. Returns how
+    many. The touch of files in use keeps those a saved state still names."""
     gone = 0
-    for path in store.cold.directory.glob("*.parquet"):
-        if path.name not in named and now.timestamp() - path.stat().st_mtime > ORPHAN_S:
-            path.unlink(missing_ok=True)
-            gone += 1
+    with store.files:
+        with store.transaction() as tx:  # no hand-over meanwhile
+            named = {row[1] for row in tx.rows("cold_files")} | {"empty.parquet"}
+        for path in store.cold.directory.glob("*.parquet"):
+            if path.name in named:
+                os.utime(path, (now.timestamp(), now.timestamp()))
+            elif now.timestamp() - path.stat().st_mtime > ORPHAN_S:
+                path.unlink(missing_ok=True)
+                gone += 1
     return gone
 
 

@@ -100,6 +100,11 @@ class AnalyzerSettings:
         return self.data / "spool"
 
     @property
+    def drained_directory(self) -> Path | None:
+        """Where drained segments wait until a saved state covers them; None: nowhere."""
+        return self.spool_directory / "drained" if self.compaction.state_h else None
+
+    @property
     def report_directory(self) -> Path:
         return self.data / "reports"
 

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from analyzer.compaction import ROW_GROUP, Written, write
 from analyzer.cost.statement import sha256
 from analyzer.forgotten import ERASED, digest
+from analyzer.outside import holding
 from analyzer.store import Reader, Store
 from analyzer.transcript import transcribe
 from collector.model import Rejected, Rejection
@@ -71,22 +72,9 @@ def erase(store: Store, tenant: str, *, now: datetime, by: str, data: Path) -> E
             (store.cold.directory / old).unlink(missing_ok=True)
         for week in weeks:
             shutil.rmtree(data / "reports" / week, ignore_errors=True)
-    return Erasure(ident, scrub.cells, len(anew), tuple(traces(data, tenant)))
-
-
-def traces(data: Path, tenant: str) -> Iterator[str]:
-    """Files under `data` whose name or bytes still hold the id, bounded as ids are.
-
-    A spool segment may: it is drained, and its rows of the tenant dropped, within seconds.
-    """
-    sought = re.compile(rb"(?<![\w.\-])" + re.escape(tenant.encode()) + rb"(?![\w\-]|\.\w)")
-    for path in sorted(data.rglob("*")):
-        try:
-            held = path.is_file() and sought.search(path.read_bytes())
-        except FileNotFoundError:  # the drain was faster
-            continue
-        if held or tenant in path.name:
-            yield str(path.relative_to(data))
+        for copies in (data / "state", data / "spool" / "drained"):
+            shutil.rmtree(copies, ignore_errors=True)
+    return Erasure(ident, scrub.cells, len(anew), tuple(holding(data, tenant)))
 
 
 def _scrub(reader: Reader, tenant: str) -> _Scrub:

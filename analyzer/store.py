@@ -261,6 +261,8 @@ class Store:
         """Changes when the whole database was replaced: what was remembered of it is void."""
         self.alone = threading.RLock()
         """Held by a cycle, and by who must not meet one half done."""
+        self.files = threading.RLock()
+        """Held by who removes Parquet files, and by who needs them to stay."""
 
     @classmethod
     def open(
@@ -385,6 +387,13 @@ class Store:
         """Nobody else writes meanwhile."""
         with self._writer:
             yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reader]:
+        """A reader that sees one moment, however long it reads and whatever is written."""
+        with self.reader() as reader:
+            reader._cursor.execute("BEGIN")
+            yield reader
 
     def put(self, table: str, batch: pa.Table) -> None:
         """Append rows to a table by name: for copies of the whole database, where no query can

@@ -18,6 +18,7 @@ from partywall.commands import (
     doctor,
     endpoints,
     incidents,
+    keeping,
     places,
     report,
     roles,
@@ -52,8 +53,7 @@ def _options(
 
 for room in (
     roles, demo, backtest, report, bench, places, incidents, decisions, endpoints, routing, bills,
-    doctor,
-    tokens,
+    doctor, tokens, keeping,
 ):  # fmt: skip
     room.register(tree)
 

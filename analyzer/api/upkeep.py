@@ -1,22 +1,34 @@
-"""Looking after the store: forget a tenant, and say who asked for it."""
+"""Looking after the store: forget a tenant, copy everything, prove that it adds up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import APIRouter
 
-from analyzer import erasure
-from analyzer.api.views import ErasureIn, ErasureView
+from analyzer import backup, erasure
+from analyzer import verification as proof
+from analyzer.api.views import (
+    BackupIn,
+    BackupView,
+    ComparedView,
+    ErasureIn,
+    ErasureView,
+    VerificationView,
+)
+from analyzer.config import AnalyzerSettings
 from analyzer.pulse import Pulse
 from analyzer.store import Store
 from collector.model import Rejected, Rejection
 
 
-def router(store: Store, clock: Callable[[], datetime], pulse: Pulse, *, data: Path) -> APIRouter:
-    """`/tenants/ID/erase` and `/erasures`. A token must have the scope admin."""
+def router(
+    store: Store, clock: Callable[[], datetime], pulse: Pulse, settings: AnalyzerSettings
+) -> APIRouter:
+    """`/tenants/ID/erase`, `/erasures`, `/backup`, `/verification`; what changes needs admin."""
     routes = APIRouter(tags=["upkeep"])
 
     @routes.post("/tenants/{tenant}/erase")
@@ -29,7 +41,7 @@ def router(store: Store, clock: Callable[[], datetime], pulse: Pulse, *, data: P
             )
         now = clock()
         try:
-            done = erasure.erase(store, tenant, now=now, by=body.by, data=data)
+            done = erasure.erase(store, tenant, now=now, by=body.by, data=settings.data)
         except TimeoutError as busy:
             raise Rejected(Rejection.UNAVAILABLE, str(busy), retry_after_s=30) from busy
         pulse.touched()
@@ -51,4 +63,30 @@ def router(store: Store, clock: Callable[[], datetime], pulse: Pulse, *, data: P
             for ident, at, by, cells, files in store.rows("erasure_list")
         ]
 
+    @routes.post("/backup")
+    def make_backup(body: BackupIn) -> BackupView:
+        target = Path(body.directory)
+        if not target.is_absolute():
+            raise Rejected(
+                Rejection.INVALID_FIELD, "give the whole path, from /", field="directory"
+            )
+        try:
+            done = backup.backup(store, settings.data, target, now=clock())
+        except (FileExistsError, FileNotFoundError, PermissionError) as wrong:
+            raise Rejected(Rejection.CONFLICT, str(wrong), field="directory") from wrong
+        return BackupView(directory=str(done.directory), files=done.files, bytes=done.bytes)
+
+    @routes.get("/verification")
+    def verify() -> VerificationView:
+        return verification(store, settings.spool_directory)
+
     return routes
+
+
+def verification(store: Store, spool_directory: Path) -> VerificationView:
+    """What was compared, wrong ones first."""
+    checks = [
+        ComparedView(**asdict(one)) for one in proof.verify(store, spool_directory=spool_directory)
+    ]
+    wrong = [f"{one.what} {one.about}: {one.detail}" for one in checks if not one.ok]
+    return VerificationView(ok=not wrong, first=wrong[0] if wrong else None, checks=checks)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -125,10 +126,13 @@ class Ingest:
         settings: IngestSettings | None = None,
         *,
         door: SpoolDoor | None = None,
+        keep: Path | None = None,
     ) -> None:
+        """`keep`: where drained segments wait until a saved state covers them; None: nowhere."""
         self._store = store
         self._settings = settings or IngestSettings()
         self._door = door or cast(SpoolDoor, spool)
+        self._keep = keep
         self._memory: DrainMemory | None = None
 
     def drain(self, spool_dir: Path, *, now: datetime) -> Drained:
@@ -145,7 +149,7 @@ class Ingest:
             done = {row[0] for row in reader.rows("drained_segments", ids=ids)} if ids else set()
         for path in paths:
             if self._door.segment_id(path) in done:
-                self._door.discard(path)
+                self._let_go(path)
         return [path for path in paths if self._door.segment_id(path) not in done]
 
     def _commits(self, paths: Iterable[Path]) -> Iterator[tuple[str, list[_Segment]]]:
@@ -192,7 +196,16 @@ class Ingest:
         if segment.damaged and segment.path.exists():
             segment.path.replace(segment.path.with_suffix(".damaged"))
         else:
-            self._door.discard(segment.path)
+            self._let_go(segment.path)
+
+    def _let_go(self, path: Path) -> None:
+        """What is in the store is still wanted should the store have to be made anew."""
+        if self._keep is None:
+            self._door.discard(path)
+            return
+        self._keep.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.replace(self._keep / path.name)
 
 
 class _Commit:

@@ -15,7 +15,7 @@ import typer
 from partywall.commands.senders import findings
 from partywall.failures import Failure
 from partywall.output import Format
-from partywall.session import ConfigOption, FormatOption, configuration
+from partywall.session import ApiOption, ConfigOption, FormatOption, configuration
 
 if TYPE_CHECKING:
     from partywall.config import Config
@@ -48,6 +48,10 @@ def doctor(
         bool, typer.Option("--quarantine", help="What names no tenant, with examples.")
     ] = False,
     targets: Annotated[bool, typer.Option("--targets", help="How scraping goes.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Prove that roll-ups, files and spool agree.")
+    ] = False,
+    api: ApiOption = "",
 ) -> None:
     """Look at clock, disk, store, roles, sources and tools. Exit code 1 when something is wrong."""
     if explain_mapping or quarantine or targets:
@@ -55,6 +59,11 @@ def doctor(
 
         tell = senders.explain_mapping if explain_mapping else senders.show_targets
         (senders.show_quarantine if quarantine else tell)(configuration(config), form)
+        return
+    if verify:
+        from partywall.commands import keeping
+
+        keeping.show_verified(config, api, form)
         return
     found = list(examine(config))
     if form is Format.JSON:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from analyzer.compaction import compact
-from analyzer.erasure import erase, traces
+from analyzer.erasure import erase
 from analyzer.forgotten import ERASED, Forgotten
 from analyzer.ingest import Ingest
+from analyzer.outside import holding
 from analyzer.store import Store
 from collector.model import Rejected, Samples, Series
 from tests.analyzer.ingest.door import SPOOL, FakeDoor, _ask, samples, series
@@ -136,7 +137,7 @@ def test_what_still_arrives_for_it_is_dropped(data) -> None:
     usage.put({"at": 0, "count": 7, "tenant": GONE})
     assert (drained.unknown, drained.rows) == (2, 0)
     assert totals(usage.store)[0] == before
-    assert list(traces(directory, GONE)) == []
+    assert holding(directory, GONE) == []
 
 
 def test_an_erasure_that_fails_leaves_everything_as_it_was(data) -> None:
