@@ -58,6 +58,7 @@ from analyzer.reports.delivery.channels import channels
 from analyzer.reports.delivery.plan import Line
 from analyzer.reports.delivery.round import Round, deliver_reports
 from analyzer.reports.ledger import Report, close_weeks
+from analyzer.shorter import retain_shorter
 from analyzer.sources import watch
 from analyzer.store import Store, StoreBusyError, Transaction
 from analyzer.windows import Windows
@@ -141,6 +142,7 @@ class Analyzer:
 
         def retain(now: datetime) -> None:
             rollup.retain(store, now=now, settings=settings.retention)
+            retain_shorter(store, now=now, keeps=settings.keeps)
             prune(store, settings.sending(), now=now)
             with store.transaction() as tx:
                 forget_rules(tx, before=now - timedelta(days=settings.notify.keep_days))

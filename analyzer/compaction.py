@@ -31,8 +31,8 @@ from collector.model import USAGE_SCHEMA
 
 log = logging.getLogger("partywall.compaction")
 
-ROW_GROUP = 122_880
-"""Rows found or passed over together: DuckDB's own unit, so a file is read by all threads."""
+ROW_GROUP = 30_720
+"""Rows found or passed over together: one tenant is in one group or two of a file."""
 
 MERGE_AT = 4
 """So many files of one unit become one."""
@@ -127,7 +127,8 @@ def compact(store: Store, *, now: datetime, settings: CompactionSettings) -> Com
         until = _floor(min(at - keep, watermark), grain.unit)
         since = gone.get(grain.name, _EPOCH)  # older rows are about to be added and consumed
         for unit in _units(store, grain, since, until):
-            done += _move(store, grain, unit, at)
+            with store.files:
+                done += _move(store, grain, unit, at)
     return done
 
 

@@ -21,6 +21,7 @@ from analyzer.reports.delivery.settings import DeliverySettings, delivery_proble
 from analyzer.rollup import RetentionSettings
 from analyzer.routing.rules import Inhibition, Maintenance, Route, RoutingSettings
 from analyzer.seal import Seal
+from analyzer.shorter import KeepSettings
 from analyzer.windows import WindowSettings
 from collector.config import Token, is_loopback
 from collector.model import ResourceKind
@@ -74,6 +75,7 @@ class AnalyzerSettings:
     maintenances: tuple[Maintenance, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     compaction: CompactionSettings = CompactionSettings()
+    keeps: tuple[KeepSettings, ...] = ()
     detect: DetectSettings = DetectSettings()
     windows: WindowSettings = WindowSettings()
     flags: FlagPolicy = FlagPolicy()
@@ -136,6 +138,8 @@ class AnalyzerSettings:
             self.decisions,
         ):
             found += room.problems()
+        for place, keep in enumerate(self.keeps):
+            found += keep.problems(f"keep[{place}]")
         found += self.rules().problems()
         found += budget_problems(self.budgets)
         found += delivery_problems(self.deliveries)

@@ -148,6 +148,8 @@ def _redo_run(tx: Transaction, grain: Grain, run: Sequence[datetime], gone: date
     )
     if redone and grain.coarser is not None:  # days never move into files
         _keep_what_is_new(tx, grain, redone)
+    if redone and tx.rows("kept_shorter", grain=grain.source):
+        tx.execute(f"consume_shorter_{grain.source}", windows=redone)
     if added:
         tx.execute(f"consume_{grain.source}", windows=added)
     tx.execute("clear_dirty", grain=grain.name, windows=list(run))

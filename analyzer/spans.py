@@ -51,6 +51,13 @@ class Spans:
         )
 
 
+def whole(store: Store, start: datetime, end: datetime) -> Spans:
+    """[start, end) for sums over all of it: from the coarsest grain its start lies on."""
+    at = _naive(start)
+    step_s = next((s for s in (86_400, 3600, 60) if _floor(at, s) == at), GRAIN_S)
+    return spans(store, start, end, step_s)
+
+
 def spans(store: Store, start: datetime, end: datetime, step_s: int) -> Spans:
     """Cut [start, end) at steps of `step_s`, the coarsest grain that divides the step first."""
     kept = dict(store.rows("retained"))

@@ -18,7 +18,7 @@ import polars as pl
 
 from analyzer.baseline import LEAST_WEEKS, hour_of_week
 from analyzer.quantiles import quantiles
-from analyzer.spans import Spans, spans
+from analyzer.spans import Spans, spans, whole
 from analyzer.store import Store
 from collector.model import BUCKETS, GRAIN_S, Family, ResourceId, TenantId
 
@@ -149,8 +149,11 @@ def tenants(
 
     Raises ValueError when `sort` is no column of the frame.
     """
-    step_s = 60 if span_s >= 600 else GRAIN_S  # long spans from the roll-ups
-    frame = _tenant_frame(store, spans(store, at - timedelta(seconds=span_s), at, step_s))
+    start = at - timedelta(seconds=span_s)
+    long = span_s >= 600  # long spans from the roll-ups
+    frame = _tenant_frame(
+        store, whole(store, start, at) if long else spans(store, start, at, GRAIN_S)
+    )
     if search:
         frame = frame.filter(
             pl.col("tenant").str.to_lowercase().str.contains(search.lower(), literal=True)
@@ -263,7 +266,7 @@ def shares(
     store: Store, resource: ResourceId, *, start: datetime, end: datetime, top: int = 10
 ) -> pl.DataFrame:
     """tenant, load, share of one resource, largest first; the rest summed under `__other__`."""
-    span = spans(store, start, end, 60)
+    span = whole(store, start, end)
     asked = {**span.parameters, "resource": resource, "seconds": span.seconds}
     frame = store.frame("shares", **asked).fill_null(0.0)
     rest = frame.slice(top)
@@ -272,6 +275,12 @@ def shares(
         frame = pl.concat([frame.head(top), other])
     total = float(frame["load"].sum())
     return frame.with_columns(share=pl.col("load") / total if total else pl.lit(0.0))
+
+
+def top_shares(store: Store, *, start: datetime, end: datetime, top: int = 10) -> pl.DataFrame:
+    """resource, tenant, load, share of the `top` tenants of every resource, largest first."""
+    span = whole(store, start, end)
+    return store.frame("top_shares", **span.parameters, seconds=span.seconds, top=top)
 
 
 def utilisation(

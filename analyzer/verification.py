@@ -65,6 +65,7 @@ def _sums(
         "verify_sums",
         table=f"usage_{source}",
         grain=grain.name,
+        source=grain.source,
         width_s=grain.width.total_seconds(),
         since=gone.get(grain.source, _EPOCH),
         until=_floor(mark, grain.width),

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Query
 
 from analyzer import journal, registry, usage
 from analyzer.api.times import parse_range
-from analyzer.api.views import Heatmap, ResourceUsage, ResourceView, UsagePoint
+from analyzer.api.views import Heatmap, ResourceUsage, ResourceView, ShareView, UsagePoint
 from analyzer.pulse import Pulse
 from analyzer.store import Store
 from collector.model import Family, Rejected, Rejection, ResourceId, TenantId
 
 
 def router(store: Store, clock: Callable[[], datetime], pulse: Pulse) -> APIRouter:
-    """`/resources`, `/usage`, `/heatmap`."""
+    """`/resources`, `/shares`, `/usage`, `/heatmap`."""
     routes = APIRouter(tags=["resources"])
     _resource_routes(routes, store, pulse, clock)
     _usage_routes(routes, store, clock, pulse)
@@ -46,6 +46,16 @@ def _resource_routes(
 def _usage_routes(
     routes: APIRouter, store: Store, clock: Callable[[], datetime], pulse: Pulse
 ) -> None:
+    @routes.get("/shares")
+    def get_shares(
+        since: Annotated[str | None, Query(alias="from")] = None,
+        until: Annotated[str | None, Query(alias="to")] = None,
+        top: Annotated[int, Query(ge=1, le=1000)] = 10,
+    ) -> list[ShareView]:
+        start, end = parse_range(since, until, now=clock(), default=timedelta(hours=1))
+        found = usage.top_shares(store, start=start, end=end, top=top)
+        return [ShareView.model_validate(row) for row in found.iter_rows(named=True)]
+
     @routes.get("/usage")
     def get_usage(
         resource: str | None = None,

@@ -296,6 +296,15 @@ class ResourceView(View):
     state: str  # calm | noisy_neighbour | capacity | degraded | self_inflicted
 
 
+class ShareView(View):
+    """Whose a resource is: load in busy seconds per second, and its part of the resource's."""
+
+    resource: str
+    tenant: str
+    load: float | None
+    share: float | None
+
+
 class DensityRow(View):
     """How full one resource is over the last week (formulas: cost design §4.1)."""
 

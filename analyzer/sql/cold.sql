@@ -96,6 +96,10 @@ SELECT
     -sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2}|waiting)$')) AS '\1'
 FROM cold_1m
 WHERE ts >= $low AND ts < $high AND ts IN (SELECT unnest($windows::TIMESTAMP[]))
+AND NOT EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '10s' AND k.tenant = cold_1m.tenant AND cold_1m.ts < k.until
+)
 GROUP BY ts, window_s, tenant, resource, family, bounds;
 
 -- name: net_1m
@@ -105,6 +109,10 @@ SELECT
     sum(waiting) AS waiting, count(*) AS parts
 FROM hot_1m
 WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]))
+AND NOT EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '10s' AND k.tenant = hot_1m.tenant AND hot_1m.ts < k.until
+)
 GROUP BY ts, window_s, tenant, resource, family, bounds;
 
 -- name: put_back_1m
@@ -117,6 +125,10 @@ SELECT
     -sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2}|waiting)$')) AS '\1'
 FROM cold_1h
 WHERE ts >= $low AND ts < $high AND ts IN (SELECT unnest($windows::TIMESTAMP[]))
+AND NOT EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '1m' AND k.tenant = cold_1h.tenant AND cold_1h.ts < k.until
+)
 GROUP BY ts, window_s, tenant, resource, family, bounds;
 
 -- name: net_1h
@@ -126,7 +138,16 @@ SELECT
     sum(waiting) AS waiting, count(*) AS parts
 FROM hot_1h
 WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]))
+AND NOT EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '1m' AND k.tenant = hot_1h.tenant AND hot_1h.ts < k.until
+)
 GROUP BY ts, window_s, tenant, resource, family, bounds;
 
 -- name: put_back_1h
 INSERT INTO hot_1h BY NAME SELECT * FROM batch;
+
+-- name: cold_files_of_tenants
+SELECT DISTINCT parse_filename(filename) AS file
+FROM read_parquet($files, filename = true)
+WHERE tenant IN (SELECT unnest($tenants::VARCHAR[]));

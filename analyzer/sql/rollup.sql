@@ -81,7 +81,12 @@ FROM sums
 LEFT JOIN means USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1m
-DELETE FROM hot_1m WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+DELETE FROM hot_1m
+WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]))
+AND NOT EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '10s' AND k.tenant = hot_1m.tenant AND hot_1m.ts < k.until
+);
 
 -- name: consume_10s
 -- Only for windows whose older rows are gone: what was added to them must not be added again.
@@ -133,7 +138,12 @@ FROM sums
 LEFT JOIN means USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1h
-DELETE FROM hot_1h WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+DELETE FROM hot_1h
+WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]))
+AND NOT EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '1m' AND k.tenant = hot_1h.tenant AND hot_1h.ts < k.until
+);
 
 -- name: consume_1m
 -- Only for windows whose older rows are gone: what was added to them must not be added again.
@@ -185,7 +195,12 @@ FROM sums
 LEFT JOIN means USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1d
-DELETE FROM usage_1d WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+DELETE FROM usage_1d
+WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]))
+AND NOT EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '1h' AND k.tenant = usage_1d.tenant AND usage_1d.ts < k.until
+);
 
 -- name: consume_1h
 -- Only for windows whose older rows are gone: what was added to them must not be added again.
@@ -203,3 +218,52 @@ DELETE FROM hot_1h WHERE ts < $until;
 
 -- name: retire_1d
 DELETE FROM usage_1d WHERE ts < $until;
+
+-- name: consume_shorter_10s
+-- Late rows of tenants whose older rows are gone: they were added, and must not be again.
+DELETE FROM hot_10s
+WHERE date_trunc('minute', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
+AND EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '10s' AND k.tenant = hot_10s.tenant AND hot_10s.ts < k.until
+);
+
+-- name: retire_tenants_10s
+DELETE FROM hot_10s WHERE ts < $until AND tenant IN (SELECT unnest($tenants::VARCHAR[]));
+
+-- name: consume_shorter_1m
+-- Late rows of tenants whose older rows are gone: they were added, and must not be again.
+DELETE FROM hot_1m
+WHERE date_trunc('hour', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
+AND EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '1m' AND k.tenant = hot_1m.tenant AND hot_1m.ts < k.until
+);
+
+-- name: retire_tenants_1m
+DELETE FROM hot_1m WHERE ts < $until AND tenant IN (SELECT unnest($tenants::VARCHAR[]));
+
+-- name: consume_shorter_1h
+-- Late rows of tenants whose older rows are gone: they were added, and must not be again.
+DELETE FROM hot_1h
+WHERE date_trunc('day', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
+AND EXISTS (
+    SELECT 1 FROM kept_shorter AS k
+    WHERE k.grain = '1h' AND k.tenant = hot_1h.tenant AND hot_1h.ts < k.until
+);
+
+-- name: retire_tenants_1h
+DELETE FROM hot_1h WHERE ts < $until AND tenant IN (SELECT unnest($tenants::VARCHAR[]));
+
+-- name: kept_shorter
+SELECT tenant, max(until) FROM kept_shorter WHERE grain = $grain GROUP BY tenant;
+
+-- name: forget_kept_shorter
+DELETE FROM kept_shorter
+WHERE grain = $grain AND tenant IN (SELECT unnest($tenants::VARCHAR[]));
+
+-- name: add_kept_shorter
+INSERT INTO kept_shorter SELECT $grain, unnest($tenants::VARCHAR[]), $until;
+
+-- name: tenants_of_plan
+SELECT id FROM tenants WHERE plan = $plan;

@@ -1,0 +1,104 @@
+"""`python -m bench.storage`: bytes on disk per sample received, beside the peers, same samples.
+
+Ours: the database file after compaction and a checkpoint, roll-ups, ledgers and counter states
+included, and every Parquet file; the spool is empty by then, and a saved state (`[compaction]
+state_h`), which peers have no equivalent of, is shown apart. VictoriaMetrics: its data directory
+after a forced merge, index included. Prometheus: a snapshot of its blocks, and what its directory
+holds as it is. Ours also counts what the same samples cost without roll-ups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analyzer import backup
+from bench.query.stock import Peer, Plan, Stock, stocked
+
+PLANS = {"hour": Plan(10_000, 1, 15), "day": Plan(1_000, 24, 60)}
+
+
+def size(directory: Path) -> int:
+    """Bytes of all files under a directory."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def ours(stock: Stock) -> dict[str, float]:
+    data = stock.directory / "partywall" / "data"
+    shrunk = stock.directory / "shrunk"
+    backup.backup(stock.store, data, shrunk / "copy", now=datetime.fromtimestamp(time.time(), UTC))
+    cold = dict.fromkeys(("10s", "1m", "1h"), 0)
+    for grain, _, _, _, _, _, of_file, _ in stock.store.rows("cold_manifest"):
+        cold[grain] += of_file
+    state = backup.write_state(stock.store, data, now=datetime.fromtimestamp(time.time(), UTC))
+    database = (data / "partywall.duckdb").stat().st_size
+    whole = database + sum(cold.values())
+    return {
+        "whole": whole, "files of 10 s": cold["10s"], "files of 1 min": cold["1m"],
+        "files of 1 h": cold["1h"], "database": database, "saved state, apart": state.bytes,
+    }  # fmt: skip
+
+
+def theirs(peer: Peer, stock: Stock) -> dict[str, float]:
+    base = f"http://127.0.0.1:{peer.server.port}"
+    directory = stock.directory / peer.name / "data"
+    if peer.name == "victoria-metrics":
+        _get(base + "/internal/force_flush")
+        _get(base + "/internal/force_merge")
+        before = -1
+        while before != (before := size(directory)):
+            time.sleep(8)
+        return {"whole": size(directory)}
+    live = size(directory)
+    _post(base + "/api/v1/admin/tsdb/snapshot")
+    return {"whole": size(directory / "snapshots"), "as it lies": live}
+
+
+def _get(url: str) -> None:
+    with urllib.request.urlopen(url, timeout=300):
+        return
+
+
+def _post(url: str) -> None:
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=300):
+        return
+
+
+def show(stock: Stock, found: Mapping[str, Mapping[str, float]]) -> None:
+    samples = stock.plan.samples
+    print("| store | bytes a sample | of it |\n|---|---|---|")
+    for name, parts in found.items():
+        rest = ", ".join(f"{k} {v / samples:.2f}" for k, v in parts.items() if k != "whole")
+        print(f"| {name} | {parts['whole'] / samples:.2f} | {rest} |")
+    for name, parts in found.items():
+        if name != "partywall":
+            ratio = found["partywall"]["whole"] / parts["whole"]
+            print(f"ours is {ratio:.2f}x of {name}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plans", nargs="*", default=list(PLANS), choices=list(PLANS))
+    parser.add_argument("--peers", nargs="*", default=["victoria-metrics", "prometheus"])
+    parser.add_argument("--tenants", type=int, default=0, help="fewer than planned")
+    args = parser.parse_args()
+    peers = [name for name in args.peers if shutil.which(name)]
+    for name in args.plans:
+        plan = PLANS[name]
+        if args.tenants:
+            plan = Plan(args.tenants, plan.hours, plan.step_s)
+        print(f"\n## {name}: {plan.words}, {plan.samples / 1e6:.1f} M samples", flush=True)
+        with stocked(plan, peers) as stock:
+            found = {"partywall": ours(stock)}
+            found |= {peer.name: theirs(peer, stock) for peer in stock.peers}
+            show(stock, found)
+
+
+if __name__ == "__main__":
+    main()
