@@ -193,12 +193,12 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=["victoria-metrics", "prometheus"])
     parser.add_argument("--reps", type=int, default=REPS)
     parser.add_argument("--tenants", type=int, default=0, help="fewer than planned")
+    parser.add_argument("--step", type=int, default=0, help="seconds between samples")
     args = parser.parse_args()
     peers = [name for name in args.peers if shutil.which(name)]
     for name in args.plans:
         plan = PLANS[name]
-        if args.tenants:
-            plan = Plan(args.tenants, plan.hours, plan.step_s)
+        plan = Plan(args.tenants or plan.tenants, plan.hours, args.step or plan.step_s)
         print(f"\n## {name}: {plan.words}, {plan.samples / 1e6:.1f} M samples", flush=True)
         with stocked(plan, peers) as stock:
             print("loaded in " + ", ".join(f"{n} {s:.0f} s" for n, s in stock.load_s.items()))

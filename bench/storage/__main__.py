@@ -87,12 +87,12 @@ def main() -> None:
     parser.add_argument("--plans", nargs="*", default=list(PLANS), choices=list(PLANS))
     parser.add_argument("--peers", nargs="*", default=["victoria-metrics", "prometheus"])
     parser.add_argument("--tenants", type=int, default=0, help="fewer than planned")
+    parser.add_argument("--step", type=int, default=0, help="seconds between samples")
     args = parser.parse_args()
     peers = [name for name in args.peers if shutil.which(name)]
     for name in args.plans:
         plan = PLANS[name]
-        if args.tenants:
-            plan = Plan(args.tenants, plan.hours, plan.step_s)
+        plan = Plan(args.tenants or plan.tenants, plan.hours, args.step or plan.step_s)
         print(f"\n## {name}: {plan.words}, {plan.samples / 1e6:.1f} M samples", flush=True)
         with stocked(plan, peers) as stock:
             found = {"partywall": ours(stock)}
