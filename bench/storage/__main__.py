@@ -3,8 +3,8 @@
 Ours: the database file after compaction and a checkpoint, roll-ups, ledgers and counter states
 included, and every Parquet file; the spool is empty by then, and a saved state (`[compaction]
 state_h`), which peers have no equivalent of, is shown apart. VictoriaMetrics: its data directory
-after a forced merge, index included. Prometheus: a snapshot of its blocks, and what its directory
-holds as it is. Ours also counts what the same samples cost without roll-ups.
+after a forced merge, index included. Prometheus: its directory as it lies, write-ahead log and all,
+because blocks are only cut after two hours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -55,18 +54,11 @@ def theirs(peer: Peer, stock: Stock) -> dict[str, float]:
         while before != (before := size(directory)):
             time.sleep(8)
         return {"whole": size(directory)}
-    live = size(directory)
-    _post(base + "/api/v1/admin/tsdb/snapshot")
-    return {"whole": size(directory / "snapshots"), "as it lies": live}
+    return {"whole": size(directory)}
 
 
 def _get(url: str) -> None:
     with urllib.request.urlopen(url, timeout=300):
-        return
-
-
-def _post(url: str) -> None:
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=300):
         return
 
 
