@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from analyzer.quantiles import quantile
 from collector.config import LimitSettings, MeterRule, TenantLimits
+from collector.decode import native_histogram
 from collector.decode.exponential import bounds_in, folded
 from collector.decode.native_histogram import CUSTOM, read
 from collector.model import LATENCY_BOUNDS, Rejected, Samples
@@ -178,6 +179,14 @@ def test_exemplars_are_passed_over_and_counted(tmp_path, version):
     answer = send(tmp_path / "c", native(NOW, [3]), labels=nameless, version=version, more=more)
     assert (answer.status_code, written(answer)) == (400, (0, 0, 0))
     assert "missing-metric-name" in answer.json()["detail"]
+
+
+def test_too_many_histograms_in_a_body_are_refused_by_their_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(native_histogram, "MAX_HISTOGRAMS", 3)
+    answer = send(tmp_path, *(native(NOW + n, [1]) for n in range(4)))
+
+    assert (answer.status_code, answer.json()["type"]) == (400, "too-many-fields")
+    assert written(answer) == (0, 0, 0)
 
 
 def test_a_failed_request_says_zero_of_everything(tmp_path):
