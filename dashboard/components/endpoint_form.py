@@ -83,8 +83,13 @@ def form() -> Component:
 
 
 def _extra(number: int, one: Extra) -> Component:
-    kind = dmc.PasswordInput if one.secret else dmc.TextInput
-    field = kind(id={"type": "door-extra", "index": number}, label=one.label, size="xs", miw=160)
+    common = {"id": {"type": "door-extra", "index": number}, "label": one.label, "size": "xs"}
+    eye = {"aria-label": f"Show what is written as {one.label}"}
+    field = (
+        dmc.PasswordInput(**common, miw=160, visibilityToggleButtonProps=eye)
+        if one.secret
+        else dmc.TextInput(**common)
+    )
     return html.Div(field, id={"type": "door-place", "index": number}, style={"display": "none"})
 
 
