@@ -13,7 +13,7 @@ import httpx
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import TypeAdapter, ValidationError
 
-from analyzer.api import views
+from analyzer.api import routing_views, views
 from dashboard.config import DashboardSettings
 
 Answer = TypeVar("Answer")
@@ -148,7 +148,11 @@ class Client:
         request_id = secrets.token_hex(6)
         try:
             response = await self._http.request(
-                method, path, params=list(params), json=json, headers={"X-Request-Id": request_id}
+                method,
+                path,
+                params=list(params) or None,
+                json=json,
+                headers={"X-Request-Id": request_id},
             )
         except httpx.TimeoutException:
             raise self._failed(Trouble.TIMEOUT, "The analyzer took too long.", request_id) from None
@@ -222,4 +226,10 @@ REPORTS = TypeAdapter(list[views.ReportView])
 ENDPOINT = TypeAdapter(views.EndpointView)
 ENDPOINTS = TypeAdapter(list[views.EndpointView])
 DELIVERIES = TypeAdapter(list[views.DeliveryView])
+DELIVERY = TypeAdapter(views.DeliveryDetail)
+ROUTES = TypeAdapter(list[routing_views.RouteView])
+REHEARSAL = TypeAdapter(routing_views.RehearsalView)
+SILENCE = TypeAdapter(routing_views.SilenceView)
+SILENCES = TypeAdapter(list[routing_views.SilenceView])
+WINDOWS = TypeAdapter(list[routing_views.MaintenanceView])
 DECISIONS = TypeAdapter(list[views.DecisionView])

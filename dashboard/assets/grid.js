@@ -61,6 +61,7 @@
     return React.createElement('span', null, found);
   };
   c.PwIncident = function (p) { return missing(p.value) ? dash : link('/incidents/' + encodeURIComponent(p.value), p.value); };
+  c.PwDelivery = function (p) { return p.data ? link('/alerts?search=' + encodeURIComponent(p.data.id), p.value) : null; };
   c.PwSentence = function (p) {
     return p.data ? link('/incidents/' + encodeURIComponent(p.data.id), p.value, 'pw-strong') : null;
   };

@@ -164,6 +164,7 @@ def head(view: IncidentDetail) -> Component:
             html.Div(
                 [
                     state_badge(view.state),
+                    *([badge(view.muted, "warn")] if view.muted else []),
                     kind_badge(view.kind),
                     badge(f"confidence: {wording.confidence(view.confidence)}", "plain"),
                     badge(ack, "plain"),

@@ -301,3 +301,23 @@ def test_range_and_pages_are_kept_in_the_address_and_reached_by_keyboard(desk):
     page.keyboard.press("g")
     page.keyboard.press("c")
     page.wait_for_url("**/cost")
+
+
+def test_alerts_are_silenced_tried_fired_and_read_on_the_wire(desk, fake: FakeApi):
+    page = desk.open("/alerts")
+    expect(page.locator("#hush-table")).to_contain_text("migration 42")
+    expect(page.locator("#ways-table")).to_contain_text("no endpoint pagre")
+    page.get_by_text("Silence something").click()
+    page.locator("#hush-match").fill("resource = db:*")
+    page.locator("#hush-author").fill("ada")
+    page.locator("#hush-reason").fill("deploy")
+    page.locator("#hush-go").click()
+    expect(page.locator("#hush-said")).to_contain_text("Silenced. It mutes 1 open")
+    assert fake.posts == [("silences", {"match": "resource = db:*", "author": "ada"})]
+    page.get_by_text("Try a route against").click()
+    page.locator("#try-match").fill("severity = page")
+    page.locator("#try-go").click()
+    expect(page.locator("#try-said")).to_contain_text("would have fired 4 times in 30 days")
+    page = desk.open("/alerts?search=dl-6")
+    expect(page.locator("#wire-shown")).to_contain_text("webhook-id: evt_1")
+    expect(page.locator("#wire-shown")).to_contain_text("<b>acme</b>")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,8 +20,8 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from analyzer.api import views
-from tests.dashboard import story, story_incident
+from analyzer.api import routing_views, views
+from tests.dashboard import story, story_alerts, story_incident
 from tests.dashboard.story import Story
 
 VARIANTS = ("story", "large", "calm", "empty", "slow", "error", "partly", "down")
@@ -56,7 +57,7 @@ class FakeApi:
     def app(self) -> FastAPI:
         app = FastAPI()
         app.middleware("http")(self._mood)
-        for register in (_overview, _tenants, _incidents, _rest):
+        for register in (_overview, _tenants, _incidents, _rest, _routing):
             register(app, self)
         return app
 
@@ -215,6 +216,39 @@ def _rest(app: FastAPI, fake: FakeApi) -> None:
     async def tell(mood: Mood) -> dict[str, int]:
         fake.tell(mood.variant)
         return {"version": fake.version}
+
+
+def _routing(app: FastAPI, fake: FakeApi) -> None:
+    @app.get("/api/v1/deliveries/{delivery}")
+    async def delivery(delivery: str) -> views.DeliveryDetail:
+        return story_alerts.delivery(fake.story(), delivery)
+
+    @app.post("/api/v1/endpoints/{endpoint}/test")
+    async def fire(endpoint: str, request: Request) -> views.DeliveryDetail:
+        body = await request.body()
+        fake.posts.append((f"endpoints/{endpoint}/test", json.loads(body) if body else {}))
+        return story_alerts.delivery(fake.story(), "dl-0")
+
+    @app.get("/api/v1/routes")
+    async def routes() -> list[routing_views.RouteView]:
+        return story_alerts.routes(fake.story())
+
+    @app.post("/api/v1/routes/backtest")
+    async def backtest(body: routing_views.RehearsalIn) -> routing_views.RehearsalView:
+        return story_alerts.rehearsal(fake.story(), body)
+
+    @app.get("/api/v1/silences")
+    async def silences() -> list[routing_views.SilenceView]:
+        return story_alerts.silences(fake.story())
+
+    @app.post("/api/v1/silences", status_code=201)
+    async def silence(body: routing_views.SilenceIn) -> routing_views.SilenceView:
+        fake.posts.append(("silences", {"match": body.match[0], "author": body.author}))
+        return story_alerts.silences(fake.story())[0]
+
+    @app.get("/api/v1/maintenance")
+    async def maintenance() -> list[routing_views.MaintenanceView]:
+        return story_alerts.windows(fake.story())
 
 
 def main() -> None:

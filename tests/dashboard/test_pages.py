@@ -1,19 +1,23 @@
 """What pages say of the story."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
 import pytest
 from dash.development.base_component import Component
+from plotly.utils import PlotlyJSONEncoder
 
 from analyzer.api.views import SilenceElsewhere
 from dashboard import address, pages
 from dashboard.client import Client
+from dashboard.components import rule_forms, rules
+from dashboard.components.exchange import exchange
 from dashboard.config import DashboardSettings
 from dashboard.pages import alerts, cost, incident, incidents, overview, shards, tenants
 from dashboard.paging import Pages, Wish
-from tests.dashboard import story, story_incident
+from tests.dashboard import story, story_alerts, story_incident
 from tests.dashboard.fake_api import FakeApi
 from tests.dashboard.story import Story
 
@@ -199,3 +203,42 @@ def test_ten_thousand_tenants_come_in_blocks_and_each_once():
     assert [total for _, total in blocks] == [10_000] * 5
     assert [len(rows) for rows, _ in blocks] == [100, 100, 100, 100, 0]
     assert blocks[0][0][0].id < blocks[1][0][0].id < blocks[3][0][0].id < blocks[2][0][0].id
+
+
+def test_what_was_skipped_is_not_waiting():
+    rows = story_incident.deliveries(STORY)
+    skipped = rows[0].model_copy(update={"state": "skipped", "delivered_at": None})
+    cards = alerts.cards([skipped, *rows[1:]], story_incident.endpoints(STORY))
+    assert [card.value for card in cards] == ["21", "1", "1", "1"]
+
+
+def words(component: Component) -> str:
+    return json.dumps(component, cls=PlotlyJSONEncoder, ensure_ascii=False)
+
+
+def test_rules_are_told_in_words():
+    told = words(rules.routes(story_alerts.routes(STORY)))
+    for word in ("severity = page", "no endpoint pagre", "10 min: ops-webhook", "2 h", "the API"):
+        assert word in told
+    told = words(rules.silences(story_alerts.silences(STORY)))
+    for word in ("migration 42", "silences/sil_1/expire", "INC-42", "active", "expired"):
+        assert word in told
+    assert "silences/sil_0/expire" not in told
+    told = words(rules.windows(story_alerts.windows(STORY)))
+    assert "sat, sun 02:00 Europe/Berlin, 90 min" in told
+
+
+def test_what_went_over_the_wire_is_shown_as_text():
+    found = story_alerts.delivery(STORY, "dl-6")
+    told = words(exchange(found))
+    assert "deliveries/dl-6/replay" in told
+    assert "webhook-id: evt_1" in told
+    assert "dangerouslySetInnerHTML" not in told
+
+
+def test_matchers_are_parted_by_commas():
+    assert rule_forms.parted(" severity = page, plan = a|b ,, ") == [
+        "severity = page",
+        "plan = a|b",
+    ]
+    assert rule_forms.parted(None) == []
