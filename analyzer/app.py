@@ -69,6 +69,9 @@ log = logging.getLogger("partywall.analyzer")
 
 Clock = Callable[[], datetime]
 
+DELIVER_EVERY_S = 0.25
+"""From a change to the first attempt is at most this and the way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Analyzer:
@@ -157,7 +160,7 @@ class Analyzer:
         saving = settings.compaction.state_h * 3600.0
         return [
             cycle_job(self.rooms, self.pulse, settings.cycle_s),
-            Job("deliver", 1.0, self.sender.tick),
+            Job("deliver", DELIVER_EVERY_S, self.sender.tick),
             Job("attend", 5.0, lambda now: attend(store, now=now, links=self.links)),
             Job("sources", 15.0, listen),
             Job("reports", 60.0, close),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import weakref
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +35,11 @@ import pyarrow.parquet as pq
 
 from analyzer.seal import Seal
 from collector.model import USAGE_SCHEMA
+
+if find_spec("pandas") is None:
+    # DuckDB looks for pandas at every parameter it is given. Where it is not installed, searching
+    # the path for it each time is more than half of a small query; a None ends the search at once.
+    sys.modules["pandas"] = None  # type: ignore[assignment]
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 _OF_FILES = re.compile(r"\b(usage|cold)_(10s|1m|1h|spans)\b|query_table")

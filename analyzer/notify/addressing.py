@@ -47,15 +47,16 @@ def desk(reader: Reader) -> Desk:
 def choose(reader: Reader, event: Event, at: Desk) -> tuple[Choice, ...]:
     """A choice for every endpoint but the one the event is about."""
     now = event.created_at
-    incident = incident_of(event)
+    incident, labels = incident_of(event), labels_of(reader, event)
+    explicable = event.incident is not None and at.policy.inhibiting(labels)
     return route(
-        Notice(event.type, labels_of(reader, event), incident),
+        Notice(event.type, labels, incident),
         at.policy,
         [recipient(each, now) for each in at.endpoints if each.lane != event.lane],
         now=now,
         standings=standings(reader, event.lane, now) if incident else {},
         openings=_openings(reader, now) if event.type in OPENINGS else {},
-        firing=firing(reader) if event.incident is not None and at.policy.inhibitions else (),
+        firing=firing(reader) if explicable else (),
     )
 
 

@@ -32,6 +32,9 @@ from analyzer.store import Store
 _SLACK = timedelta(seconds=2)
 """How far a clock may be slewed back without being called set back."""
 
+GATHER_S = 0.02
+"""How long answers are gathered after the first before they are settled together."""
+
 Random = Callable[[], float]
 Clock = Callable[[], datetime]
 
@@ -171,6 +174,9 @@ class Sender:
                 if not flight:
                     return _delivered(total)
                 done, flight = wait(flight, return_when=FIRST_COMPLETED)
+                if flight:  # quick answers come in swarms: one commit for all of them
+                    more, flight = wait(flight, timeout=GATHER_S)
+                    done |= more
                 total += settle(
                     self._store,
                     key,

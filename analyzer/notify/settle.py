@@ -18,7 +18,7 @@ from analyzer.notify.channels.message import FORGET, Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint, endpoints
 from analyzer.notify.event import Event, cut, event_id
-from analyzer.notify.health import after
+from analyzer.notify.health import DISABLE_AFTER, after
 from analyzer.notify.outbox import Claim, post
 from analyzer.notify.rules import policy
 from analyzer.notify.settings import redacted
@@ -248,7 +248,8 @@ def _check_up(
 ) -> None:
     if had.state == "disabled":
         return
-    last_one = _last_one(tx, had)
+    since = had.failing_since
+    last_one = since is not None and now - since >= DISABLE_AFTER and _last_one(tx, had)
     to = had
     for event, answer in answers:
         checkup = after(to, answer, now=now, jitter=jitter, last_one=last_one)

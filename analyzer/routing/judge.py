@@ -210,10 +210,11 @@ def muted(
             return Reason.MAINTENANCE, window.name
     if not notice.type.startswith("incident.") or notice.type == "incident.resolved":
         return None
-    for source in firing:
+    rules = policy.inhibiting(notice.labels)
+    for source in firing if rules else ():
         if source.incident == notice.incident:
             continue
-        if any(each.explains(source.labels, notice.labels) for each in policy.inhibitions):
+        if any(each.explains(source.labels, notice.labels) for each in rules):
             return Reason.INHIBITED, f"explained by {source.incident}"
     return None
 

@@ -245,6 +245,10 @@ class Policy:
     silences: tuple[Silence, ...] = ()
     maintenances: tuple[Maintenance, ...] = ()
 
+    def inhibiting(self, labels: Labels) -> tuple[Inhibition, ...]:
+        """The inhibitions that have this as their target."""
+        return tuple(each for each in self.inhibitions if matched(each.target, labels))
+
     def routes_of(self, labels: Labels) -> tuple[Route, ...]:
         """The routes an event takes: those that fit until one does not continue, else the
         default one."""

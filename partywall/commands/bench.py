@@ -22,6 +22,7 @@ class What(StrEnum):
     STORAGE = "storage"
     DETECT = "detect"
     COST = "cost"
+    ALERTS = "alerts"
 
 
 def register(app: typer.Typer) -> None:

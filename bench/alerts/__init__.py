@@ -1,0 +1,1 @@
+"""From a change of an incident to the receiver, beside Debian's Alertmanager."""
