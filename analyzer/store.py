@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from importlib import resources
+from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,11 +36,6 @@ import pyarrow.parquet as pq
 
 from analyzer.seal import Seal
 from collector.model import USAGE_SCHEMA
-
-if find_spec("pandas") is None:
-    # DuckDB looks for pandas at every parameter it is given. Where it is not installed, searching
-    # the path for it each time is more than half of a small query; a None ends the search at once.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 _OF_FILES = re.compile(r"\b(usage|cold)_(10s|1m|1h|spans)\b|query_table")
@@ -144,14 +140,14 @@ class Reader:
         this one if files change meanwhile: for those who hold the writer's lock, or check after.
         """
         self._show(name)
-        result = self._cursor.execute(queries()[name], params)
+        result = _run(self._cursor, name, params)
         yield from result.to_arrow_reader(size)
 
     def _ask(self, name: str, params: Mapping[str, Any], take: Callable[[Any], A]) -> A:
         while True:
             turn = self._show(name)
             try:
-                answer = take(self._cursor.execute(queries()[name], params))
+                answer = take(_run(self._cursor, name, params))
             except duckdb.IOException:
                 if turn in (0, self._cold.turn):
                     raise
@@ -171,6 +167,33 @@ class Reader:
         return pl.DataFrame(pl.from_arrow(self.arrow(name, **params)))
 
 
+class _NoPandas(threading.local, MetaPathFinder):
+    """DuckDB looks for pandas at every parameter it is given. Where pandas is not installed,
+    searching the whole path for it each time is more than half of a small query: this one ends the
+    search at once, while a query of ours begins and for nobody else."""
+
+    asking = False
+
+    def find_spec(self, fullname: str, *_: object, **__: object) -> None:
+        if self.asking and fullname == "pandas":
+            raise ModuleNotFoundError("no pandas here", name=fullname)
+
+
+_no_pandas = _NoPandas()
+if find_spec("pandas") is None:
+    sys.meta_path.insert(0, _no_pandas)
+
+
+def _run(
+    cursor: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    _no_pandas.asking = True
+    try:
+        return cursor.execute(queries()[name], params)
+    finally:
+        _no_pandas.asking = False
+
+
 def _names(result: duckdb.DuckDBPyConnection) -> list[str]:
     return [column[0] for column in result.description or ()]
 
@@ -184,14 +207,14 @@ class Transaction(Reader):
     def execute(self, name: str, /, **params: Any) -> int:
         """Run a statement. Returns how many rows it wrote or removed."""
         self._show(name)
-        return _changed(self._cursor.execute(queries()[name], params))
+        return _changed(_run(self._cursor, name, params))
 
     def load(self, name: str, batch: pa.Table, /, **params: Any) -> int:
         """`execute` for a statement that reads the in-memory table `batch`."""
         self._show(name)
         self._cursor.register("batch", batch)
         try:
-            return _changed(self._cursor.execute(queries()[name], params))
+            return _changed(_run(self._cursor, name, params))
         finally:
             self._cursor.unregister("batch")
 

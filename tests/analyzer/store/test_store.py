@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
 
 import duckdb
 import pyarrow as pa
@@ -95,3 +99,22 @@ def test_results_come_as_tuples_records_and_frames(store) -> None:
 def test_every_query_has_a_name_of_its_own_and_text() -> None:
     assert len(queries()) > 30
     assert [name for name, text in queries().items() if not text] == []
+
+
+def test_a_query_does_not_search_the_path_for_pandas(store):
+    if find_spec("pandas") is not None:
+        pytest.skip("pandas is installed")
+    asked: list[str] = []
+
+    class Listening(MetaPathFinder):
+        def find_spec(self, fullname: str, *_: object, **__: object) -> None:
+            asked.append(fullname)
+
+    sys.meta_path.append(Listening())
+    try:
+        store.rows("routing_plans", names=["acme"])
+        with pytest.raises(ImportError):
+            import_module("pandas")
+    finally:
+        sys.meta_path.pop()
+    assert asked.count("pandas") == 1  # ours, which was let through
