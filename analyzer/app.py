@@ -316,7 +316,8 @@ def run(settings: AnalyzerSettings) -> None:
     if found := settings.problems():
         raise SystemExit("\n".join(found))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # That a job still runs when it is due again is no news.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     host, port = settings.address
     try:
         app = build(settings)
