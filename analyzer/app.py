@@ -17,6 +17,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from analyzer import backup, compaction, registry, rollup
+from analyzer.advice import attach
 from analyzer.api import (
     alerts,
     bills,
@@ -24,6 +25,7 @@ from analyzer.api import (
     decisions,
     incidents,
     money,
+    placement,
     problems,
     report_deliveries,
     reports,
@@ -123,6 +125,9 @@ class Analyzer:
                 tell=lambda tx, report: tell_report(tx, report, now, self.links),
             )
 
+        def advise(now: datetime) -> object:
+            return attach(store, now=now, settings=settings.money(), terms=settings.breakeven)
+
         def renew(now: datetime) -> None:
             book(store, settings.money()).refresh(now)
             held_densities(store).refresh(now)
@@ -166,6 +171,7 @@ class Analyzer:
             Job("reports", 60.0, close),
             Job("report-deliveries", 60.0, self.bring),
             Job("costs", 30.0, renew),
+            Job("advise", 300.0, advise),
             Job("budgets", 300.0, watch_spending),
             Job("retain", 3600.0, retain),
             Job("compact", 600.0, compact),
@@ -273,13 +279,16 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(status.router(store, clock, pulse))
     v1.include_router(tenants.router(store, clock, settings, pulse))
     v1.include_router(resources.router(store, clock, pulse))
-    v1.include_router(incidents.router(store, clock, analyzer.links, pulse.touched))
+    v1.include_router(
+        incidents.router(store, clock, analyzer.links, pulse.touched, settings.money())
+    )
     v1.include_router(decisions.router(store, clock, analyzer.links, pulse.touched))
     v1.include_router(alerts.router(store, clock, settings.sending()))
     v1.include_router(bills.router(store, clock, settings.money()))
     v1.include_router(money.router(store, clock, settings.money()))
     v1.include_router(reports.router(store, clock, settings.money(), settings.report_directory))
     v1.include_router(routing.router(store, clock, pulse.touched))
+    v1.include_router(placement.router(store, clock, settings.money(), settings.breakeven))
     v1.include_router(report_deliveries.router(store, clock, analyzer.bring))
     v1.include_router(upkeep.router(store, clock, pulse, settings))
     app.include_router(v1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from analyzer.breakeven import BreakevenSettings
 from analyzer.budgets import Budget
 from analyzer.budgets import problems as budget_problems
 from analyzer.compaction import CompactionSettings
@@ -83,6 +84,7 @@ class AnalyzerSettings:
     notify: NotifySettings = NotifySettings()
     routing: RoutingSettings = RoutingSettings()
     cost: CostSettings = CostSettings()
+    breakeven: BreakevenSettings = BreakevenSettings()
     deliveries: tuple[DeliverySettings, ...] = ()
 
     @property
@@ -136,6 +138,7 @@ class AnalyzerSettings:
             self.windows,
             self.flags,
             self.decisions,
+            self.breakeven,
         ):
             found += room.problems()
         for place, keep in enumerate(self.keeps):

@@ -25,6 +25,8 @@ _TREND = timedelta(days=28)
 _TREND_DAYS = 7
 _FAR_DAYS = 3650.0
 _SHOWN = 12
+_LOST = 3
+_LORENZ = 21
 _HOUR_S = 3600
 _HOLD = timedelta(seconds=10)
 _HOLD_A_TENANT = timedelta(milliseconds=20)
@@ -64,6 +66,11 @@ class Density:
     room: int | None
     days_to_full: float | None
     shares: tuple[tuple[str, float], ...]
+    n1_headroom: float | None = None
+    binding: str | None = None
+    dimensions: tuple[tuple[str, float], ...] = ()
+    reservation: float | None = None
+    lorenz: tuple[float, ...] = ()
 
 
 def densities(store: Store, *, now: datetime) -> list[Density]:
@@ -75,6 +82,9 @@ def densities(store: Store, *, now: datetime) -> list[Density]:
         placed: dict[str, set[str]] = {}
         for resource, tenant in reader.rows("density_placed", now=naive(now)):
             placed.setdefault(resource, set()).add(tenant)
+        waiting = {r: float(w) for r, w in reader.rows("density_waiting", **_span(now))}
+        reserved = {r: float(f) for r, f in reader.rows("density_reserved", now=naive(now))}
+    lost = one_lost(totals, {name: r.kind for name, r in resources.items()})
     return [
         measure(
             resources.get(name, Resource(name, "", None)),
@@ -82,6 +92,9 @@ def densities(store: Store, *, now: datetime) -> list[Density]:
             totals.get(name, np.zeros(0)),
             daily.get(name, np.zeros(0)),
             placed=placed.get(name, set()),
+            lost=lost.get(name),
+            waiting=waiting.get(name),
+            reserved=reserved.get(name, 0.0),
         )
         for name in sorted(resources.keys() | work.keys())
     ]
@@ -98,20 +111,31 @@ def _hold(rows: Sequence[Density]) -> timedelta:
 
 
 def measure(
-    resource: Resource, work: Sequence[Work], totals: Floats, daily: Floats, *, placed: set[str]
+    resource: Resource,
+    work: Sequence[Work],
+    totals: Floats,
+    daily: Floats,
+    *,
+    placed: set[str],
+    lost: float | None = None,
+    waiting: float | None = None,
+    reserved: float = 0.0,
 ) -> Density:
     """Density of one resource from the work of its tenants and its total load per window.
 
     packing = p95(total) / K; headroom = 1 - packing; multiplexing gain = sum of the tenants' own
     p95 over p95(total); effective tenants = 1 / sum of squared shares (Herfindahl);
     room = floor(headroom K / median p95 of active tenants). `daily` are daily p95 loads, oldest
-    first; days to full follow their Theil-Sen slope.
+    first; days to full follow their Theil-Sen slope. `lost` is the p95 load when the resource of
+    the kind whose loss would hurt most is gone (its work shared out evenly), `waiting` the p95 of
+    operations in flight, `reserved` the load that contracts grant; the fullest dimension binds.
     """
     active = [w for w in work if w.operations > 0 or w.busy_s > 0]
     peak, capacity = p95(totals), resource.capacity or None
     packing = peak / capacity if capacity else None
     shares = _shares(active)
     headroom = None if packing is None else 1 - packing
+    dimensions = _dimensions(packing, waiting, capacity)
     return Density(
         resource=resource.id,
         kind=resource.kind,
@@ -129,6 +153,11 @@ def measure(
         room=_room(active, headroom, capacity),
         days_to_full=_days_to_full(daily, capacity),
         shares=_shown(shares),
+        n1_headroom=None if lost is None or not capacity else 1 - lost / capacity,
+        binding=max(dimensions, key=lambda d: d[1])[0] if dimensions else None,
+        dimensions=dimensions,
+        reservation=reserved / capacity if capacity and reserved else None,
+        lorenz=lorenz([share for _, share in shares]),
     )
 
 
@@ -148,6 +177,50 @@ def gini(shares: Sequence[float]) -> float | None:
     n = ordered.size
     ranks = 2 * np.arange(1, n + 1) - n - 1
     return max(0.0, float(ranks @ ordered / (n * ordered.sum())))
+
+
+def one_lost(totals: Mapping[str, Floats], kinds: Mapping[str, str]) -> dict[str, float]:
+    """p95 load of each resource when the worst other one of its kind is lost: its work is shared
+    out evenly over those that are left. Only where there are two.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in totals:
+        if kinds.get(name):
+            groups.setdefault(kinds[name], []).append(name)
+    found = {}
+    for names in groups.values():
+        ranked = sorted(names, key=lambda n: (-p95(totals[n]), n))[: _LOST + 1]
+        for name in names:
+            others = [other for other in ranked if other != name][:_LOST]
+            if len(names) > 1 and others:
+                part = 1 / (len(names) - 1)
+                found[name] = max(
+                    p95(totals[name] + part * _fit(totals[o], totals[name].size)) for o in others
+                )
+    return found
+
+
+def _fit(loads: Floats, size: int) -> Floats:
+    return np.resize(loads, size) if loads.size != size else loads
+
+
+def lorenz(shares: Sequence[float]) -> tuple[float, ...]:
+    """Part of the load that the smallest 0 %, 5 %, ... 100 % of the tenants take; empty of none."""
+    if not shares:
+        return ()
+    summed = np.concatenate([[0.0], np.cumsum(np.sort(np.asarray(shares)))])
+    at = np.linspace(0, len(shares), _LORENZ)
+    return tuple(round(float(v), 6) for v in np.interp(at, np.arange(summed.size), summed))
+
+
+def _dimensions(
+    packing: float | None, waiting: float | None, capacity: float | None
+) -> tuple[tuple[str, float], ...]:
+    """How full by each measure: busy time, and operations in flight, a worker each."""
+    found = [] if packing is None else [("time", packing)]
+    if waiting is not None and capacity:
+        found.append(("in flight", waiting / capacity))
+    return tuple(found)
 
 
 def theil_sen(values: Floats) -> float:
@@ -198,6 +271,10 @@ def _week(reader: Reader, now: datetime) -> tuple[dict[str, list[Work]], dict[st
     for resource, *rest in reader.rows("density_tenants", nth=nth, **shape, **span):
         work.setdefault(resource, []).append(Work(*rest))
     return work, _by_resource(reader.rows("density_totals", **shape, **span), windows)
+
+
+def _span(now: datetime) -> dict[str, datetime]:
+    return {"start": naive(now - WEEK), "end": naive(now)}
 
 
 def _count(reader: Reader, query: str, span: Mapping[str, datetime]) -> int:

@@ -188,6 +188,19 @@ def change_decision(
     return changed
 
 
+def evidence_added(
+    store: Store, decision_id: DecisionId, sentences: Sequence[str], *, now: datetime
+) -> Decision | None:
+    """More evidence under a decision that is still open; None when it is not (any more)."""
+    with store.transaction() as tx:
+        known = _decision(tx, decision_id)
+        if known is None or known.state not in OPEN_DECISIONS:
+            return None
+        changed = replace(known, evidence=(*known.evidence, *sentences))
+        _write_decision(tx, changed, now)
+    return changed
+
+
 def in_force(
     store: Store, fetched: Iterable[DecisionId], *, now: datetime, links: Links
 ) -> list[DecisionId]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -16,17 +16,20 @@ from analyzer.cost.split import World, split
 from analyzer.cost.statement import money
 from analyzer.cost.usage import Resource, Use, naive, read_resources, read_use
 from analyzer.density import WEEK, Floats, p95
+from analyzer.risk import overload_risk
 from analyzer.store import Reader, Store
 from collector.model import Rejected, Rejection
 
 _HOUR_S = 3600
+_PAST = timedelta(days=28)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """One resource before and after the move; packing is p95 load over capacity.
 
-    `full_hours` are hours of the week with more load than capacity after the move.
+    `full_hours` are hours of the week with more load than capacity after the move; `risk_before`
+    and `risk_after` the chance that a coming week has such an hour, by days of the last four weeks.
     """
 
     resource: str
@@ -34,6 +37,8 @@ class Side:
     load_before: float
     load_after: float
     full_hours: int | None
+    risk_before: float | None = None
+    risk_after: float | None = None
 
     @property
     def packing_before(self) -> float | None:
@@ -86,14 +91,15 @@ def what_if(
                 )
         load, moved = _loads(reader, tenant, source, now)
         use = read_use(reader, now - WEEK, now)
+        past = _loads(reader, tenant, source, now, _PAST)
     if not moved.any():
         raise Rejected(Rejection.NOT_FOUND, f"{tenant[:80]!r} did nothing on {source[:80]!r}")
     none = np.zeros(moved.size)
     after = move(use, tenant, source, target)
     return WhatIf(
         tenant=tenant,
-        source=_side(resources[source], load.get(source, none), -moved),
-        target=_side(resources[target], load.get(target, none), moved),
+        source=_side(resources[source], load.get(source, none), -moved, _months(past, source, -1)),
+        target=_side(resources[target], load.get(target, none), moved, _months(past, target, 1)),
         costs=_costs(tenant, use, after, resources, settings, now),
         currency=settings.currency,
     )
@@ -109,18 +115,28 @@ def move(use: Use, tenant: str, source: str, target: str) -> Use:
     return replace(use, by_resource=moved)
 
 
-def _side(resource: Resource, before: Floats, added: Floats) -> Side:
+def _months(
+    past: tuple[Mapping[str, Floats], Floats], name: str, sign: int
+) -> tuple[Floats, Floats]:
+    """Loads of the last weeks before and after the move."""
+    loads, mine = past
+    before = loads.get(name, np.zeros(mine.size))
+    return before, np.maximum(before + sign * mine, 0.0)
+
+
+def _side(resource: Resource, before: Floats, added: Floats, past: tuple[Floats, Floats]) -> Side:
     after = np.maximum(before + added, 0.0)
     capacity = resource.capacity or None
     full = None if capacity is None else int((after > capacity).sum())
-    return Side(resource.id, capacity, p95(before), p95(after), full)
+    risks = [overload_risk(loads, capacity) for loads in past]
+    return Side(resource.id, capacity, p95(before), p95(after), full, *risks)
 
 
 def _loads(
-    reader: Reader, tenant: str, source: str, now: datetime
+    reader: Reader, tenant: str, source: str, now: datetime, back: timedelta = WEEK
 ) -> tuple[dict[str, Floats], Floats]:
     """Hourly loads of every resource and of the tenant on its source, on one clock."""
-    span = {"start": naive(now - WEEK), "end": naive(now)}
+    span = {"start": naive(now - back), "end": naive(now)}
     totals = reader.rows("density_totals", hourly=True, window_s=_HOUR_S, **span)
     series = reader.rows("density_series", tenant=tenant, resource=source, **span)
     clock = {ts: index for index, ts in enumerate(sorted({row[1] for row in totals}))}

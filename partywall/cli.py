@@ -19,6 +19,7 @@ from partywall.commands import (
     endpoints,
     incidents,
     keeping,
+    placement,
     places,
     report,
     roles,
@@ -52,8 +53,8 @@ def _options(
 
 
 for room in (
-    roles, demo, backtest, report, bench, places, incidents, decisions, endpoints, routing, bills,
-    doctor, tokens, keeping,
+    roles, demo, backtest, report, bench, placement, places, incidents, decisions, endpoints,
+    routing, bills, doctor, tokens, keeping,
 ):  # fmt: skip
     room.register(tree)
 

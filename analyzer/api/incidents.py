@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from analyzer import journal
+from analyzer.accounts.known import HARM_WEIGHT, incident_losses
 from analyzer.annotations import Annotation, list_annotations
 from analyzer.api.decisions import By, decision_view
 from analyzer.api.evidence import Clock, bands
@@ -26,6 +28,7 @@ from analyzer.api.views import (
     SilenceElsewhere,
     TimelineEntry,
 )
+from analyzer.cost.settings import CostSettings
 from analyzer.explain import explain
 from analyzer.journal import DecisionFilter, Entry, IncidentFilter
 from analyzer.model import (
@@ -96,9 +99,13 @@ def asked(
 
 
 def router(
-    store: Store, clock: Callable[[], datetime], links: Links, touched: Callable[[], None]
+    store: Store,
+    clock: Callable[[], datetime],
+    links: Links,
+    touched: Callable[[], None],
+    settings: CostSettings | None = None,
 ) -> APIRouter:
-    """`/incidents`. `touched` is called after each change."""
+    """`/incidents`. `touched` is called after each change; `settings` say what time is worth."""
     routes = APIRouter(tags=["incidents"])
     reads = asked(clock)
 
@@ -113,7 +120,7 @@ def router(
 
     @routes.get("/incidents/{incident}")
     def get_incident(incident: str) -> IncidentDetail:
-        return detail(store, _found(store, incident), now=clock())
+        return detail(store, _found(store, incident), now=clock(), settings=settings)
 
     @routes.post("/incidents/{incident}/acknowledge")
     def acknowledge(incident: str, body: By) -> IncidentSummary:
@@ -168,8 +175,13 @@ def summary(incident: Incident, muted: str | None = None) -> IncidentSummary:
     )
 
 
-def detail(store: Store, incident: Incident, *, now: datetime) -> IncidentDetail:
-    """The whole page: evidence, bands, timeline, sentences, decisions."""
+def detail(
+    store: Store, incident: Incident, *, now: datetime, settings: CostSettings | None = None
+) -> IncidentDetail:
+    """The whole page: evidence, bands, timeline, sentences, decisions, what it cost whom."""
+    worth = _worth(store, incident, now, settings)
+    told = {tenant: _money(cost, settings) for tenant, cost in worth.items()}
+    whole = _money(sum(worth.values(), Decimal()), settings) if worth else None
     finding = incident.finding
     known = _known(store, incident)
     decisions = journal.decisions(store, DecisionFilter(incident=incident.id))
@@ -180,7 +192,7 @@ def detail(store: Store, incident: Incident, *, now: datetime) -> IncidentDetail
     return IncidentDetail(
         **summary(incident, hushed.get(incident.id)).model_dump(),
         blames=[_blame(blame, known) for blame in finding.aggressors],
-        harms=[_harm(harm, known) for harm in finding.victims],
+        harms=[_harm(harm, known, told.get(harm.tenant)) for harm in finding.victims],
         rivals=[
             RivalView(tenant=r.tenant, score=r.score, why_not=r.why_not) for r in finding.rivals
         ],
@@ -189,8 +201,8 @@ def detail(store: Store, incident: Incident, *, now: datetime) -> IncidentDetail
         stretch=finding.stretch,
         stretch_without=finding.stretch_without,
         utilisation=finding.utilisation,
-        cost=None,
-        currency=None,
+        cost=whole,
+        currency=settings.currency if settings and worth else None,
         clock=drawn.clock.starts,
         window_s=drawn.clock.step_s,
         aggressor_bands=drawn.aggressor,
@@ -258,7 +270,22 @@ def _blame(blame: Blame, known: Known) -> BlameView:
     )
 
 
-def _harm(harm: Harm, known: Known) -> HarmView:
+def _worth(
+    store: Store, incident: Incident, now: datetime, settings: CostSettings | None
+) -> dict[str, Decimal]:
+    """What it cost each victim so far, in the currency; empty when no minute is worth anything."""
+    if settings is None:
+        return {}
+    with store.reader() as reader:
+        found = incident_losses(reader, incident, now, settings, HARM_WEIGHT)
+    return {loss.tenant: Decimal(loss.cost).scaleb(-settings.scale) for loss in found if loss.cost}
+
+
+def _money(amount: Decimal, settings: CostSettings | None) -> str:
+    return f"{amount:.{settings.precision if settings else 2}f}"
+
+
+def _harm(harm: Harm, known: Known, cost: str | None) -> HarmView:
     slo_ms = known.slos_ms.get(harm.tenant)
     felt = harm.signal is Signal.LATENCY
     return HarmView(
@@ -268,6 +295,7 @@ def _harm(harm: Harm, known: Known) -> HarmView:
         before_s=harm.before_s,
         during_s=harm.during_s,
         without_s=harm.without_s,
+        cost=cost,
         past_slo=harm.during_s * 1000 > slo_ms if slo_ms is not None and felt else None,
     )
 

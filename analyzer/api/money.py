@@ -168,6 +168,7 @@ def _why(s: Statement, why: Why) -> views.CostWhy:
 
 def _density(row: Density) -> views.DensityRow:
     plain = asdict(row)
+    plain["dimensions"] = [{"name": name, "full": full} for name, full in row.dimensions]
     plain["shares"] = [{"tenant": tenant, "share": share} for tenant, share in row.shares]
     return views.DensityRow.model_validate(plain)
 

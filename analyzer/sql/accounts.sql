@@ -27,5 +27,12 @@ LIMIT 1;
 -- name: account_tenants
 SELECT DISTINCT week, tenant FROM accounts;
 
+-- name: accounts_of_tenant
+-- The newest version of each week.
+SELECT max_by(content, version) AS content FROM accounts
+WHERE tenant = $tenant
+GROUP BY week
+ORDER BY week;
+
 -- name: account_newest_totals
 SELECT tenant, max_by(total, (week, version)) AS total FROM accounts GROUP BY tenant;

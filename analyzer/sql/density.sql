@@ -54,3 +54,20 @@ FROM usage_1h
 WHERE resource = $resource AND tenant = $tenant AND ts >= $start AND ts < $end
 GROUP BY ts
 ORDER BY ts;
+
+-- name: density_waiting
+-- p95 over the hours of the operations in flight on each resource, where anybody reports them.
+WITH hours AS (
+    SELECT resource, ts, sum(waiting) AS waiting FROM usage_1h
+    WHERE ts >= $start AND ts < $end AND waiting IS NOT NULL
+    GROUP BY ALL
+)
+SELECT resource, quantile_disc(waiting, 0.95) AS waiting FROM hours GROUP BY resource;
+
+-- name: density_reserved
+-- What contracts grant of each resource.
+SELECT p.resource, sum(t."floor") AS reserved
+FROM placements AS p
+INNER JOIN tenants AS t ON t.id = p.tenant
+WHERE t."floor" > 0 AND coalesce(p.from_ts, $now) <= $now AND (p.to_ts IS NULL OR p.to_ts > $now)
+GROUP BY p.resource;

@@ -269,9 +269,9 @@ def _promises(harms: list[HarmView]) -> str:
 
 
 def _last(view: IncidentDetail) -> Kpi:
-    """What the excess costs, or, without a price, how soon it was seen."""
+    """What it cost its victims, or, without a price, how soon it was seen."""
     if view.cost is not None:
-        return Kpi("Cost of the excess", wording.rounded(view.cost, view.currency), _share(view))
+        return Kpi("Cost to its victims", wording.rounded(view.cost, view.currency), _share(view))
     if view.detected_at is None:
         return Kpi("Noticed after", "–", "not sure enough yet")
     late = (view.detected_at - view.started_at).total_seconds()

@@ -1,0 +1,126 @@
+"""Routes about moving tenants: what one move would change, a plan, and a tier of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from analyzer.advice import Advice, breakeven_of, plan_now
+from analyzer.api import views
+from analyzer.breakeven import BreakevenSettings
+from analyzer.cost.settings import CostSettings
+from analyzer.cost.shown import shown_amount
+from analyzer.placement import Side, what_if
+from analyzer.store import Store
+
+Moves = Annotated[int, Query(ge=1, le=200, description="Moves at most.")]
+
+
+def router(
+    store: Store,
+    clock: Callable[[], datetime],
+    settings: CostSettings,
+    terms: BreakevenSettings,
+) -> APIRouter:
+    """`/placement/what-if`, `/placement/plan`, `/placement/break-even`."""
+    routes = APIRouter()
+
+    @routes.get("/placement/what-if")
+    def asked(tenant: str, source: str, target: str) -> views.WhatIfView:
+        found = what_if(
+            store, tenant=tenant, source=source, target=target, now=clock(), settings=settings
+        )
+        return views.WhatIfView(
+            tenant=found.tenant,
+            source=_side(found.source),
+            target=_side(found.target),
+            costs=[
+                views.CostBeforeAfter(
+                    tenant=one.tenant,
+                    before=shown_amount(one.before, found.currency),
+                    after=shown_amount(one.after, found.currency),
+                )
+                for one in found.costs
+            ],
+            currency=found.currency,
+        )
+
+    @routes.get("/placement/plan")
+    def planned(most: Moves = 20) -> views.PlanView:
+        found = plan_now(store, now=clock(), settings=settings, most=most)
+        return views.PlanView(
+            moves=[
+                views.MoveView.model_validate(
+                    asdict(move)
+                    | {"saving": None if move.saving is None else _money(settings, move.saving)}
+                )
+                for move in found.moves
+            ],
+            kept=[views.KeptView(name=name, why=why) for name, why in found.kept],
+            before=found.before,
+            after=found.after,
+            bound=found.bound,
+            saving=_money(settings, found.saving),
+            currency=settings.currency,
+        )
+
+    @routes.get("/placement/break-even")
+    def breakeven(
+        tenant: str, resource: str = "", tier: Literal["database", "schema"] = "database"
+    ) -> views.BreakevenView:
+        advice = breakeven_of(
+            store, tenant, now=clock(), settings=settings, terms=terms, resource=resource, tier=tier
+        )
+        return _breakeven(advice, settings)
+
+    return routes
+
+
+def _money(settings: CostSettings, amount: float) -> str:
+    return f"{amount:.{settings.precision}f}"
+
+
+def _side(side: Side) -> views.SideView:
+    before, after = side.packing_before, side.packing_after
+    return views.SideView(
+        resource=side.resource,
+        capacity=side.capacity,
+        packing_before=before,
+        packing_after=after,
+        headroom_before=None if before is None else 1 - before,
+        headroom_after=None if after is None else 1 - after,
+        full_hours=side.full_hours,
+        risk_before=side.risk_before,
+        risk_after=side.risk_after,
+    )
+
+
+def _breakeven(advice: Advice, settings: CostSettings) -> views.BreakevenView:
+    found = advice.breakeven
+    amounts = {name: _money(settings, value) for name, value in asdict(found.inputs).items()}
+    return views.BreakevenView(
+        tenant=found.tenant,
+        resource=found.resource,
+        tier=found.tier,
+        verdict=advice.action.value if advice.action else "stay",
+        weeks_for=found.weeks_for,
+        weeks=found.weeks,
+        **amounts,
+        charged=_money(settings, found.charged),
+        gain=_money(settings, found.gain),
+        threshold=_money(settings, found.threshold),
+        payback_weeks=found.payback_weeks,
+        tornado=[
+            views.TornadoBar(
+                what=bar.what, low=_money(settings, bar.low), high=_money(settings, bar.high)
+            )
+            for bar in found.tornado
+        ],
+        needed=list(found.needed),
+        sentences=list(found.sentences(settings.currency, settings.precision)),
+        currency=settings.currency,
+    )
