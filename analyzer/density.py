@@ -27,6 +27,7 @@ _FAR_DAYS = 3650.0
 _SHOWN = 12
 _LOST = 3
 _LORENZ = 21
+_HOURS = 168
 _HOUR_S = 3600
 _HOLD = timedelta(seconds=10)
 _HOLD_A_TENANT = timedelta(milliseconds=20)
@@ -177,6 +178,26 @@ def gini(shares: Sequence[float]) -> float | None:
     n = ordered.size
     ranks = 2 * np.arange(1, n + 1) - n - 1
     return max(0.0, float(ranks @ ordered / (n * ordered.sum())))
+
+
+def hours_of_week(
+    reader: Reader, resource: str, now: datetime, most: int = 20
+) -> tuple[list[str], Floats]:
+    """Mean load of the largest tenants at each of the 168 hours of the week, over four weeks."""
+    weeks = _TREND // WEEK
+    rows = reader.rows(
+        "density_hours_of_week",
+        resource=resource,
+        start=naive(now - _TREND),
+        end=naive(now),
+        limit=most,
+        weeks=weeks,
+    )
+    loads: dict[str, Floats] = {}
+    for tenant, hour, busy in rows:
+        loads.setdefault(tenant, np.zeros(_HOURS))[hour] = busy
+    names = sorted(loads, key=lambda name: (-float(loads[name].sum()), name))
+    return names, np.asarray([loads[name] for name in names])
 
 
 def one_lost(totals: Mapping[str, Floats], kinds: Mapping[str, str]) -> dict[str, float]:

@@ -13,6 +13,7 @@ import httpx
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import TypeAdapter, ValidationError
 
+from analyzer.accounts.account import Account
 from analyzer.api import routing_views, views
 from dashboard.config import DashboardSettings
 
@@ -222,6 +223,9 @@ TENANTS = TypeAdapter(views.TenantPage)
 TENANT = TypeAdapter(views.TenantDetail)
 RESOURCES = TypeAdapter(list[views.ResourceView])
 COSTS = TypeAdapter(views.CostPage)
+HOURS = TypeAdapter(views.HoursOfWeek)
+PLAN = TypeAdapter(views.PlanView)
+ACCOUNT = TypeAdapter(Account)
 REPORTS = TypeAdapter(list[views.ReportView])
 ENDPOINT = TypeAdapter(views.EndpointView)
 ENDPOINTS = TypeAdapter(list[views.EndpointView])

@@ -16,8 +16,9 @@ from analyzer.cost.book import book
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import Same, shown
 from analyzer.cost.statement import Statement, TenantLine, Why
+from analyzer.cost.usage import read_resources
 from analyzer.cost.weeks import parse_week, week_of
-from analyzer.density import OTHER, Density, held_densities
+from analyzer.density import OTHER, Density, held_densities, hours_of_week
 from analyzer.store import Store
 from collector.model import Rejected, Rejection
 
@@ -51,6 +52,16 @@ def router(
     @routes.get("/density")
     def density() -> list[views.DensityRow]:
         return [_density(row) for row in rooms.get(clock())]
+
+    @routes.get("/density/hours")
+    def hours(resource: str) -> views.HoursOfWeek:
+        with store.reader() as reader:
+            names, loads = hours_of_week(reader, resource, clock())
+            known = read_resources(reader).get(resource)
+        capacity = (known.capacity if known else None) or 1.0
+        return views.HoursOfWeek(
+            resource=resource, tenants=names, values=(loads / capacity).round(6).tolist()
+        )
 
     return routes
 

@@ -332,6 +332,16 @@ class DensityRow(View):
     lorenz: list[float] = []  # load of the smallest 0 %, 5 %, ... 100 % of the tenants
 
 
+class HoursOfWeek(View):
+    """Mean load over capacity of the largest tenants of a resource, by hour of the week (UTC,
+    Monday 00:00 first), over four weeks. Without a known capacity the load itself.
+    """
+
+    resource: str
+    tenants: list[str]
+    values: list[list[float]]  # tenants x 168
+
+
 class DensityDimension(View):
     name: str
     full: float

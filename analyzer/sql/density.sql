@@ -71,3 +71,22 @@ FROM placements AS p
 INNER JOIN tenants AS t ON t.id = p.tenant
 WHERE t."floor" > 0 AND coalesce(p.from_ts, $now) <= $now AND (p.to_ts IS NULL OR p.to_ts > $now)
 GROUP BY p.resource;
+
+-- name: density_hours_of_week
+-- Of the largest tenants of a resource: mean load at each hour of the week.
+WITH mine AS (
+    SELECT
+        tenant, (extract('isodow' FROM ts) - 1) * 24 + extract('hour' FROM ts) AS hour,
+        sum(greatest(busy_us, 0))::DOUBLE / 3.6e9 AS busy
+    FROM usage_1h
+    WHERE resource = $resource AND ts >= $start AND ts < $end
+    GROUP BY ALL
+), largest AS (
+    SELECT tenant, sum(busy) AS busy FROM mine GROUP BY tenant
+    ORDER BY busy DESC, tenant
+    LIMIT $limit
+)
+SELECT m.tenant, m.hour::INTEGER AS hour, m.busy / $weeks AS busy
+FROM mine AS m
+SEMI JOIN largest USING (tenant)
+ORDER BY m.tenant, m.hour;

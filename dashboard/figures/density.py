@@ -20,6 +20,7 @@ KEYS = (
     Key("held responsible now", "area", "aggressor"),
     Key("four largest tenants", "area", "dark"),
     Key("all others", "area", "rest"),
+    Key("if another of its kind is lost", "line", "text"),
 )
 
 OTHERS = "__other__"
@@ -54,9 +55,10 @@ def figure(
     for rank in range(4):
         _add(found, shown, rank, blamed, scheme)
     _add_rest(found, shown, scheme)
+    _add_lost(found, shown, scheme)
     framed(found, scheme, height=height(len(shown)), legend=False)
     found.update_layout(barmode="stack", bargap=0.28)
-    top = max([1.02, *[(fullness(row) or 0) * 1.04 for row in shown]])
+    top = max([1.02, *[max(fullness(row) or 0, _lost(row) or 0) * 1.04 for row in shown]])
     found.update_xaxes(range=[0, top], dtick=0.2, tickformat=".0%", side="bottom", fixedrange=True)
     found.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, dtick=1)
     for at, words, dash in ((TARGET, "target 80 %", "dot"), (1.0, "capacity", "solid")):
@@ -105,6 +107,30 @@ def _add(
                 "line": {"width": 1, "color": scheme.panel},
             },
             hovertemplate="<b>%{y}</b><br>%{customdata}: %{x:.1%} of capacity<extra></extra>",
+        )
+    )
+
+
+def _lost(row: DensityRow) -> float | None:
+    return None if row.n1_headroom is None else 1 - row.n1_headroom
+
+
+def _add_lost(found: go.Figure, rows: Sequence[DensityRow], scheme: Scheme) -> None:
+    """Where each bar would end if the worst other resource of its kind were lost."""
+    known = [row for row in rows if _lost(row) is not None]
+    found.add_trace(
+        go.Scatter(
+            y=[row.resource for row in known],
+            x=[_lost(row) for row in known],
+            mode="markers",
+            name="if one is lost",
+            marker={
+                "symbol": "line-ns",
+                "size": 16,
+                "line": {"width": 2, "color": scheme.text},
+            },
+            hovertemplate="<b>%{y}</b><br>%{x:.0%} full if another of its kind is lost"
+            "<extra></extra>",
         )
     )
 

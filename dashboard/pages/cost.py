@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from dash import Dash, Input, Output, State, html
@@ -11,7 +12,7 @@ from dash.exceptions import PreventUpdate
 from analyzer.api.views import CostLine, CostPage
 from dashboard import address, client, wording
 from dashboard.client import Client, ClientError
-from dashboard.components import kpi, table
+from dashboard.components import behind, kpi, table
 from dashboard.components.badge import badge
 from dashboard.components.chips import chips
 from dashboard.components.grid import GridColumn, grid
@@ -19,7 +20,7 @@ from dashboard.components.keys import Key, keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import PanelState, graph, panel
 from dashboard.components.table import Cell, Column
-from dashboard.figures import cost
+from dashboard.figures import cost, economics
 from dashboard.wiring import Ask, Filled, connect, empty
 
 TITLE = "Cost"
@@ -74,6 +75,42 @@ def layout(_at: address.Address) -> list[Component]:
             wide="pw-w-5",
         ),
         panel(
+            "areas",
+            "Where the money goes",
+            "Area is cost, by plan and tenant; orange costs more than it earns, blue earns more.",
+            graph("areas-graph", economics.HEIGHT, "Treemap of cost by plan and tenant"),
+            behind.place("areas-data"),
+            height=economics.HEIGHT,
+            wide="pw-w-6",
+        ),
+        panel(
+            "steps",
+            "Why it changed",
+            "From last week, as it was told, to this week; the six causes sum exactly.",
+            graph("steps-graph", economics.HEIGHT, "Waterfall of the weekly change"),
+            behind.place("steps-data"),
+            height=economics.HEIGHT,
+            wide="pw-w-6",
+        ),
+        panel(
+            "earning",
+            "Cost against revenue",
+            "Above the dotted line a tenant earns more than it costs.",
+            graph("earning-graph", economics.HEIGHT, "Scatter of cost against revenue"),
+            behind.place("earning-data"),
+            height=economics.HEIGHT,
+            wide="pw-w-6",
+        ),
+        panel(
+            "tiers",
+            "Cost by plan",
+            "The box holds the middle half of the plan's tenants; dots are far out.",
+            graph("tiers-graph", economics.HEIGHT, "Boxes of cost a tenant by plan"),
+            behind.place("tiers-data"),
+            height=economics.HEIGHT,
+            wide="pw-w-6",
+        ),
+        panel(
             "lines",
             "Every tenant",
             "Amounts add up to the bill as shown, in its currency.",
@@ -110,11 +147,68 @@ def register(app: Dash, api: Client) -> None:
             return empty("No tenant has a cost in this week.")
         return Filled(([row(line) for line in page.lines],), *_coverage(page))
 
+    _pictures(app, asked)
     connect(app, "bill", [("bill-cards", "children")], bill)
     connect(app, "top", [("top-graph", "figure"), ("top-graph", "style")], top)
     connect(app, "pools", [("pools-table", "children")], pools)
     connect(app, "lines", [("lines-grid", "rowData")], lines)
     _weeks(app, api)
+
+
+def _pictures(app: Dash, asked: Callable[[Ask], Awaitable[CostPage]]) -> None:
+    async def areas(ask: Ask) -> Filled:
+        page = await asked(ask)
+        if not page.lines:
+            return empty("Nothing is allocated in this week.")
+        rows: list[list[Cell]] = [
+            [one.tenant, one.plan, one.total, one.margin or "–"] for one in page.lines
+        ]
+        data = behind.behind(("Tenant", "Plan", "Cost", "Margin"), rows, page.currency, texts=2)
+        return Filled((economics.treemap(page.lines, page.currency, ask.scheme), data))
+
+    async def steps(ask: Ask) -> Filled:
+        page = await asked(ask)
+        found = economics.changes(page.lines)
+        if found is None:
+            return empty("Only a closed week is compared with the week before.")
+        now = sum((Decimal(line.total) for line in page.lines if line.why), Decimal())
+        figure = economics.waterfall(found, now, page.currency, ask.scheme)
+        rows: list[list[Cell]] = [[words, f"{amount:+}"] for words, amount in found]
+        return Filled(
+            (figure, behind.behind(("Cause", page.currency), rows, "Of all tenants shown"))
+        )
+
+    async def earning(ask: Ask) -> Filled:
+        page = await asked(ask)
+        known = economics.earning(page.lines)
+        if not known:
+            return empty("No tenant has both a price and a cost. Prices stand under [[plan]].")
+        rows: list[list[Cell]] = [
+            [one.tenant, one.total, one.revenue or "–", one.margin or "–"] for one in known
+        ]
+        data = behind.behind(("Tenant", "Cost", "Revenue", "Margin"), rows, page.currency)
+        return Filled((economics.scatter(page.lines, page.currency, ask.scheme), data))
+
+    async def tiers(ask: Ask) -> Filled:
+        page = await asked(ask)
+        plans = economics.by_plan(page.lines)
+        if not plans:
+            return empty("No tenant has a cost in this week.")
+        rows: list[list[Cell]] = [
+            [plan, f"{len(mine):,}", *_quartiles([Decimal(one.total) for one in mine])]
+            for plan, mine in plans
+        ]
+        head = ("Plan", "Tenants", "Least", "Median", "Most")
+        data = behind.behind(head, rows, page.currency)
+        return Filled((economics.box(page.lines, page.currency, ask.scheme), data))
+
+    for name, load in (("areas", areas), ("steps", steps), ("earning", earning), ("tiers", tiers)):
+        connect(app, name, [(f"{name}-graph", "figure"), (f"{name}-data", "children")], load)
+
+
+def _quartiles(costs: list[Decimal]) -> list[Cell]:
+    ordered = sorted(costs)
+    return [f"{ordered[0]}", f"{ordered[len(ordered) // 2]}", f"{ordered[-1]}"]
 
 
 def _weeks(app: Dash, api: Client) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
-from dash import Dash
+from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import DensityRow
+from analyzer.api.views import DensityRow, IncidentSummary
 from dashboard import address, client, wording
 from dashboard.client import Client
-from dashboard.components import kpi
+from dashboard.components import behind, kpi, table
 from dashboard.components.chips import cleared
 from dashboard.components.grid import GridColumn, grid
 from dashboard.components.keys import keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import graph, panel
+from dashboard.components.table import Cell, Column
 from dashboard.figures import density
+from dashboard.figures import room as room_figures
 from dashboard.pages.overview import OPEN, blamed, opens
 from dashboard.wiring import Ask, Filled, connect, empty, follow
 
@@ -36,6 +39,16 @@ COLUMNS = [
         help="Load at the 95th percentile of the week over capacity",
     ),
     GridColumn("headroom", "Headroom", 90, show="pwPercent", number=True, wide_only=True),
+    GridColumn(
+        "n1",
+        "If one is lost",
+        100,
+        show="pwPercent",
+        number=True,
+        wide_only=True,
+        help="Headroom when the other resource of its kind whose loss would hurt most is lost",
+    ),
+    GridColumn("binds", "Binds", 75, wide_only=True, help="The fullest dimension"),
     GridColumn("tenants", "Tenants", 74, number=True),
     GridColumn("active", "Active", 70, number=True, wide_only=True),
     GridColumn(
@@ -94,6 +107,39 @@ def layout(_at: address.Address) -> list[Component]:
             height=480,
         ),
         panel(
+            "lorenz",
+            "How unevenly it is shared",
+            "A curve that sags to the corner is one tenant's; the fullest resources.",
+            graph("lorenz-graph", room_figures.HEIGHT, "Lorenz curves of the fullest resources"),
+            behind.place("lorenz-data"),
+            height=room_figures.HEIGHT,
+            wide="pw-w-6",
+        ),
+        panel(
+            "frontier",
+            "Full against trouble",
+            "A dot a resource: to the right fuller, above more hours of incidents this week.",
+            graph("frontier-graph", room_figures.HEIGHT, "Packing against hours of incidents"),
+            behind.place("frontier-data"),
+            height=room_figures.HEIGHT,
+            wide="pw-w-6",
+        ),
+        panel(
+            "hours",
+            "Who works when",
+            "Largest tenants of the fullest (or chosen) resource by hour of the week, UTC.",
+            graph("hours-graph", 420, "Heatmap of tenants by hour of the week"),
+            behind.place("hours-data"),
+            height=420,
+        ),
+        panel(
+            "plan",
+            "What to move",
+            "In order; each step is safe after the ones before it.",
+            html.Div(id="plan-table"),
+            height=120,
+        ),
+        panel(
             "packing",
             "Packing",
             "The same week in numbers; a dash means that the capacity is not known.",
@@ -128,11 +174,112 @@ def register(app: Dash, api: Client) -> None:
             return empty("No resource is known yet. They appear with the first usage of them.")
         return Filled(([grid_row(row) for row in rows],))
 
+    _pictures(app, api, rows_of)
+    _hours(app, api, rows_of)
+    _plan(app, api)
     connect(app, "room", [("room-cards", "children")], room)
     connect(app, "bars", [("bars-graph", "figure"), ("bars-graph", "style")], bars)
     connect(app, "packing", [("packing-grid", "rowData")], packing)
     opens(app, "bars-graph", "openResource")
     follow(app, "shard-chips", lambda at: cleared("On", "var-resource", at.resource, at))
+
+
+def _pictures(
+    app: Dash, api: Client, rows_of: Callable[[Ask], Awaitable[list[DensityRow]]]
+) -> None:
+    async def lorenz(ask: Ask) -> Filled:
+        rows = room_figures.curved(await rows_of(ask))
+        if not rows:
+            return empty("Nobody used a resource in the last week.")
+        told: list[list[Cell]] = [
+            [row.resource, f"{row.lorenz[len(row.lorenz) // 2]:.1%}", wording.number(row.gini)]
+            for row in rows
+        ]
+        head = ("Resource", "The smaller half takes", "Gini")
+        return Filled(
+            (room_figures.lorenz(rows, ask.scheme), behind.behind(head, told, "Last week"))
+        )
+
+    async def frontier(ask: Ask) -> Filled:
+        asked = api.get(client.INCIDENTS, "/incidents", from_="now-7d", limit=1000)
+        rows, incidents = await asyncio.gather(rows_of(ask), asked)
+        known = [row for row in rows if density.fullness(row) is not None]
+        if not known:
+            return empty("No resource has a known capacity.")
+        burnt = hours_burnt(incidents)
+        told: list[list[Cell]] = [
+            [
+                row.resource,
+                wording.percent(density.fullness(row)),
+                f"{burnt.get(row.resource, 0):.1f}",
+            ]
+            for row in known
+        ]
+        data = behind.behind(("Resource", "Full", "Hours of incidents"), told, "Last week")
+        return Filled((room_figures.frontier(known, burnt, ask.scheme), data))
+
+    for name, load in (("lorenz", lorenz), ("frontier", frontier)):
+        connect(app, name, [(f"{name}-graph", "figure"), (f"{name}-data", "children")], load)
+
+
+def _hours(app: Dash, api: Client, rows_of: Callable[[Ask], Awaitable[list[DensityRow]]]) -> None:
+    async def hours(ask: Ask) -> Filled:
+        fullest = density.ranked(await rows_of(ask), 1)
+        if not fullest:
+            return empty("No resource is known yet.")
+        found = await api.get(client.HOURS, "/density/hours", resource=fullest[0].resource)
+        if not found.tenants:
+            return empty(f"Nobody used {found.resource} in the last four weeks.")
+        told: list[list[Cell]] = [
+            [tenant, f"{sum(row) / len(row):.1%}", f"{max(row):.1%}", _when(row)]
+            for tenant, row in zip(found.tenants, found.values, strict=True)
+        ]
+        head = ("Tenant", "Mean", "Busiest", "At (UTC)")
+        figure = room_figures.hours(found, ask.scheme)
+        return Filled((figure, behind.behind(head, told, found.resource)))
+
+    connect(app, "hours", [("hours-graph", "figure"), ("hours-data", "children")], hours)
+
+
+def _plan(app: Dash, api: Client) -> None:
+    async def plan(_ask: Ask) -> Filled:
+        found = await api.get(client.PLAN, "/placement/plan", most=20)
+        if not found.moves:
+            kept = "; ".join(f"{one.name}: {one.why}" for one in found.kept[:4])
+            return empty(f"No move is worth it. {kept}")
+        columns = [
+            Column("Tenant"), Column("From"), Column("To"), Column("Why"),
+            Column("Saves a month", number=True),
+        ]  # fmt: skip
+        rows: list[list[Cell]] = [
+            [
+                one.tenant,
+                one.source,
+                one.target,
+                one.reason,
+                wording.money(one.saving, found.currency) if one.saving else "–",
+            ]
+            for one in found.moves
+        ]
+        caption = f"{found.before} resources before, {found.after} after; at least {found.bound}"
+        return Filled((table.table(columns, rows, caption),))
+
+    connect(app, "plan", [("plan-table", "children")], plan)
+
+
+def _when(row: list[float]) -> str:
+    hour = row.index(max(row))
+    return f"{room_figures.DAYS[hour // 24]} {hour % 24:02d}:00"
+
+
+def hours_burnt(incidents: list[IncidentSummary]) -> dict[str, float]:
+    """Hours of incidents of each resource; one that is open counts to its last change known."""
+    found: dict[str, float] = {}
+    for one in incidents:
+        end = one.ended_at or one.detected_at or one.started_at
+        hours = max(0.0, (end - one.started_at).total_seconds() / 3600)
+        found[one.resource] = found.get(one.resource, 0.0) + hours
+    return found
 
 
 def cards(rows: list[DensityRow]) -> list[Kpi]:
@@ -168,6 +315,8 @@ def grid_row(row: DensityRow) -> dict[str, object]:
         "kind": row.kind,
         "packing": density.fullness(row),
         "headroom": row.headroom,
+        "n1": row.n1_headroom,
+        "binds": row.binding or "–",
         "tenants": row.tenants,
         "active": row.active_tenants,
         "gain": row.multiplexing_gain,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 from dash import Dash, html
 from dash.development.base_component import Component
 
+from analyzer.accounts.account import Account
 from analyzer.api.views import IncidentSummary, TenantDetail
 from dashboard import address, client, wording
 from dashboard.client import Client
-from dashboard.components import kpi, table
+from dashboard.components import behind, kpi, table
 from dashboard.components.badge import badge, incident_link, state_badge
 from dashboard.components.keys import Key, keys
 from dashboard.components.kpi import Kpi
 from dashboard.components.panel import graph, panel
 from dashboard.components.table import Cell, Column
-from dashboard.figures import usage
+from dashboard.figures import economics, usage
 from dashboard.wiring import Ask, Filled, connect, empty
 
 TITLE = "Tenant"
@@ -77,17 +79,40 @@ def layout(at: address.Address) -> list[Component]:
             ],
             className="pw-stack pw-w-4",
         ),
+        panel(
+            "account",
+            "Statement",
+            "What it cost last week, of what that is made, what a unit costs, what comes.",
+            html.Div(id="account-body"),
+            graph("account-graph", economics.HEIGHT, "Waterfall of the weekly change"),
+            behind.place("account-data"),
+            height=320,
+        ),
     ]
 
 
 def register(app: Dash, api: Client) -> None:
-    """Six panels, one question to the analyzer."""
+    """Six panels, one question to the analyzer; the statement asks for itself."""
 
     def shows(
         panel_id: str, outputs: list[tuple[str, str]], view: Callable[[TenantDetail, Ask], Filled]
     ) -> None:
         connect(app, panel_id, outputs, _asking(api, view))
 
+    async def account(ask: Ask) -> Filled:
+        return await statement(api, ask)
+
+    connect(
+        app,
+        "account",
+        [
+            ("account-body", "children"),
+            ("account-graph", "figure"),
+            ("account-graph", "style"),
+            ("account-data", "children"),
+        ],
+        account,
+    )
     shows("who", [("who-head", "children")], lambda view, _: Filled((head(view),)))
     shows("state", [("state-cards", "children")], lambda view, _: Filled((kpi.kpis(cards(view)),)))
     shows("load", [("load-graph", "figure"), ("load-graph", "style")], load)
@@ -108,6 +133,70 @@ def _asking(
         return show(await api.get(client.TENANT, path, from_=ask.at.start, to=ask.at.end), ask)
 
     return ask_api
+
+
+async def statement(api: Client, ask: Ask) -> Filled:
+    """The newest closed week, or the running one so far."""
+    page = await api.get(client.COSTS, "/costs", week=ask.at.week, limit=1)
+    closed = [week for week in page.weeks if ask.at.week or week != page.week]
+    week = ask.at.week or (closed[0] if closed else page.week)
+    path = f"/reports/{address.quoted(week)}/accounts/{address.quoted(ask.at.last)}"
+    found = await api.get(client.ACCOUNT, path)
+    figure, style = None, {"display": "none"}
+    rows: list[list[Cell]] = [["total", found.columns.total.shown]]
+    if found.why is not None:
+        words = dict(economics.CAUSES)
+        steps = [(words[name], Decimal(amount.shown)) for name, amount in found.why.named()]
+        now = Decimal(found.columns.total.shown)
+        figure = economics.waterfall(steps, now, found.currency, ask.scheme)
+        style = {"height": f"{economics.HEIGHT}px"}
+        rows = [[name, f"{amount:+}"] for name, amount in steps]
+    data = behind.behind(("Cause", found.currency), rows, f"{found.week} against the week before")
+    return Filled((account_body(found), figure or {"data": [], "layout": {}}, style, data))
+
+
+def account_body(found: Account) -> Component:
+    """The columns, unit costs and what comes, as stored."""
+    c = found.columns
+    columns = [
+        ("Direct", c.direct), ("Own idle", c.own_idle), ("Pool idle", c.pool_idle),
+        ("Shared", c.shared), ("Credit", c.credit), ("Total", c.total),
+    ]  # fmt: skip
+    head = [Column("Resource"), *(Column(name, number=True) for name, _ in columns)]
+    rows: list[list[Cell]] = [
+        [
+            item.resource,
+            *(
+                getattr(item.columns, field).shown
+                for field in ("direct", "own_idle", "pool_idle", "shared", "credit", "total")
+            ),
+        ]
+        for item in found.items
+    ]
+    rows.append(["all", *(amount.shown for _, amount in columns)])
+    caption = f"{found.week}, {found.status}, version {found.version}, {found.currency}"
+    units = [
+        Kpi(f"Per {unit.per}", unit.loaded or "n/a", f"{unit.direct or 'n/a'} directly")
+        for unit in found.units
+    ]
+    return html.Div(
+        [
+            html.Div(kpi.kpis([*units, *_coming(found)]), className="pw-kpis"),
+            table.table(head, rows, caption),
+        ]
+    )
+
+
+def _coming(found: Account) -> list[Kpi]:
+    cards = []
+    if found.forecast is not None:
+        told = found.forecast
+        off = "" if told.error is None else f", last month off by {told.error:.1%}"
+        cards.append(Kpi("Next week", told.amount, f"{told.low} to {told.high}{off}"))
+    if found.anomaly is not None and found.anomaly.state != "calm":
+        cards.append(Kpi("Unusual", found.anomaly.state, f"z {found.anomaly.z:+.1f}", "bad"))
+    cards.append(Kpi("Lost to incidents", found.harmed.shown, f"{len(found.harms)} incidents"))
+    return cards
 
 
 def load(view: TenantDetail, ask: Ask) -> Filled:

@@ -20,8 +20,9 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from analyzer.accounts.account import Account
 from analyzer.api import routing_views, views
-from tests.dashboard import story, story_alerts, story_incident
+from tests.dashboard import story, story_alerts, story_incident, story_money
 from tests.dashboard.story import Story
 
 VARIANTS = ("story", "large", "calm", "empty", "slow", "error", "partly", "down")
@@ -57,7 +58,7 @@ class FakeApi:
     def app(self) -> FastAPI:
         app = FastAPI()
         app.middleware("http")(self._mood)
-        for register in (_overview, _tenants, _incidents, _rest, _routing):
+        for register in (_overview, _tenants, _incidents, _money, _rest, _routing):
             register(app, self)
         return app
 
@@ -158,6 +159,20 @@ def _incidents(app: FastAPI, fake: FakeApi) -> None:
         fake.posts.append((f"{kind}/{name}/{verb}", body or {}))
         fake.version += 1
         return {}
+
+
+def _money(app: FastAPI, fake: FakeApi) -> None:
+    @app.get("/api/v1/density/hours")
+    async def hours(resource: str) -> views.HoursOfWeek:
+        return story_money.hours(fake.story(), resource)
+
+    @app.get("/api/v1/placement/plan")
+    async def plan() -> views.PlanView:
+        return story_money.plan(fake.story())
+
+    @app.get("/api/v1/reports/{week}/accounts/{tenant}")
+    async def account(week: str, tenant: str) -> Account:
+        return story_money.account(fake.story(), week, tenant)
 
 
 def _rest(app: FastAPI, fake: FakeApi) -> None:

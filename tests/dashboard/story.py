@@ -147,6 +147,10 @@ def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.Density
         room=None if capacity is None else int((1 - full) * 40),
         days_to_full=None if full < 0.6 else float((1 - full) * 60),
         shares=shares,
+        n1_headroom=None if capacity is None else 1 - full * 1.08,
+        binding=None if capacity is None else "time",
+        dimensions=[],
+        lorenz=[round((k / 20) ** (1.5 + full * 2), 6) for k in range(21)],
     )
 
 
@@ -221,6 +225,14 @@ def _sentence(kind: str, blamed: list[str], resource: str) -> str:
     return f"One tenant on {resource} is slow by its own queries."
 
 
+def why(total: Decimal, k: int) -> views.CostWhy:
+    """What made the cost of tenant `k` what it is."""
+    tenth = (total / 10).quantize(Decimal("0.01"))
+    return views.CostWhy(
+        price=str(tenth), usage=str(tenth * (k % 3)), neighbours=str(-tenth), moves="0.00"
+    )
+
+
 def costs(s: Story) -> views.CostPage:
     lines = []
     for k in range(min(s.tenants, 400)):
@@ -240,6 +252,7 @@ def costs(s: Story) -> views.CostPage:
                 margin=f"{revenue - total:.2f}" if k % 4 else None,
                 share=0.0,
                 change=math.sin(k) * 0.3,
+                why=why(total, k),
             )
         )
     lines.sort(key=lambda line: -Decimal(line.total))

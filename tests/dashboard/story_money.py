@@ -1,0 +1,95 @@
+"""The money of the story: one tenant's account, who works when, what to move."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from fastapi import HTTPException
+
+from analyzer.accounts.account import (
+    Account,
+    Amount,
+    Anomaly,
+    Columns,
+    Effects,
+    Forecast,
+    Harm,
+    Item,
+    UnitCost,
+)
+from analyzer.api import views
+from tests.dashboard.story import Story
+
+MONDAY = datetime(2026, 11, 9, tzinfo=UTC)
+
+
+def hours(s: Story, resource: str) -> views.HoursOfWeek:
+    names = [s.names[k] for k in range(min(12, s.tenants))]
+    return views.HoursOfWeek(
+        resource=resource,
+        tenants=names,
+        values=[
+            [
+                round(
+                    0.08 * (1 + math.sin((h % 24 - 6 + 4 * k) / 24 * 2 * math.pi)) / (1 + k / 4), 6
+                )
+                for h in range(168)
+            ]
+            for k in range(len(names))
+        ],
+    )
+
+
+def plan(s: Story) -> views.PlanView:
+    moves = []
+    if not s.calm:
+        moves = [
+            views.MoveView(
+                tenant="acme", source="db:shard-3", target="db:shard-7", purpose="relief",
+                source_before=0.94, source_after=0.61, target_before=0.31, target_after=0.66,
+                saving=None, reason="cools db:shard-3 from 94% to 61%",
+            )
+        ]  # fmt: skip
+    return views.PlanView(
+        moves=moves, kept=[views.KeptView(name="db:shard-1", why="nobody is on it")],
+        before=12, after=12, bound=7, saving="0.00", currency="EUR",
+    )  # fmt: skip
+
+
+def amount(text: str) -> Amount:
+    return Amount(f"{text}00", text)
+
+
+def account(s: Story, week: str, tenant: str) -> Account:
+    if tenant not in s.names:
+        raise HTTPException(404)
+    columns = Columns(
+        amount("41.20"), amount("3.10"), amount("12.40"), amount("2.00"), amount("-1.50"),
+        amount("57.20"),
+    )  # fmt: skip
+    why = Effects(
+        amount("2.10"), amount("6.40"), amount("3.20"), amount("0.00"), amount("0.00"),
+        amount("-0.30"),
+    )  # fmt: skip
+    return Account(
+        week=week, version=1, start=MONDAY, end=MONDAY + timedelta(days=7), zone="UTC", hours=168,
+        measured_hours=168, status="provisional", coverage=0.99, currency="EUR", decimals=2,
+        policy="0badcafe", tenant=tenant, name=tenant.title(), plan="team", columns=columns,
+        items=(
+            Item("db:shard-3", "database", "DB time or reservation", "s", "86400", "0.52",
+                 "0.0004768519", columns),
+        ),
+        revenue=amount("49.00"), margin=amount("-8.20"), margin_ratio=-0.167347,
+        before=amount("45.80"), change=amount("11.40"), why=why,
+        units=(
+            UnitCost("requests", "1,000 requests", "812000", "0.0507", "0.0704"),
+            UnitCost("jobs", "1,000 jobs", "0", None, None),
+            UnitCost("storage", "GB-month", "0.000000", None, None),
+        ),
+        anomaly=Anomaly("odd", "44.100000", 4.2, 0.01),
+        forecast=Forecast("58.10", "49.30", "68.50", 0.9, 0.88, 0.071),
+        harms=(Harm("INC-42", "db:shard-3", MONDAY, 90.0, 0.5, amount("4.10")),),
+        harmed=amount("4.10"), caused=amount("0.00"), percentile=0.8,
+        weeks=(("2026-W45", "45.80"), (week, "57.20")),
+    )  # fmt: skip

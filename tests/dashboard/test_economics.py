@@ -1,0 +1,124 @@
+"""Pictures of money and room say what the numbers say, and read no markup in a name."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analyzer.api import views
+from dashboard import theme
+from dashboard.figures import density, economics, room
+from dashboard.figures.tiles import Tile, tiles
+from dashboard.pages.shards import hours_burnt
+from dashboard.pages.tenant import account_body
+from tests.dashboard import story, story_money
+from tests.dashboard.fake_api import FakeApi
+
+S = FakeApi().story()
+PAGE = story.costs(S)
+SCHEMES = [theme.LIGHT, theme.DARK]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda s: s.name)
+def test_the_area_of_a_tenant_is_its_cost_and_no_two_overlap(scheme):
+    figure = economics.treemap(PAGE.lines, "EUR", scheme)
+    (trace,) = figure.data
+    area = {
+        said[0]: (shape.x1 - shape.x0) * (shape.y1 - shape.y0)
+        for said, shape in zip(trace.customdata, figure.layout.shapes, strict=True)
+    }
+    cost = {line.tenant: float(line.total) for line in PAGE.lines}
+    plan = {line.tenant: line.plan for line in PAGE.lines}
+    for name in set(plan.values()):
+        mine = [tenant for tenant in area if plan[tenant] == name]
+        ratios = [area[tenant] / cost[tenant] for tenant in mine]
+        assert ratios == pytest.approx([ratios[0]] * len(ratios))
+
+
+@given(st.lists(st.floats(0.01, 1000), min_size=1, max_size=30))
+def test_tiles_fill_their_room_in_proportion(amounts):
+    found = tiles(sorted(amounts, reverse=True), Tile(0, 0, 160, 100))
+    areas = [tile.width * tile.height for tile in found]
+    assert sum(areas) == pytest.approx(16_000)
+    assert areas == pytest.approx(
+        [a * 16_000 / sum(amounts) for a in sorted(amounts, reverse=True)]
+    )
+    assert all(t.x >= -1e-6 and t.x + t.width <= 160 + 1e-6 for t in found)
+    assert all(t.y >= -1e-6 and t.y + t.height <= 100 + 1e-6 for t in found)
+
+
+def test_the_steps_lead_from_last_week_to_this_one():
+    steps = economics.changes(PAGE.lines)
+    assert steps is not None
+    assert [name for name, _ in steps] == [
+        "prices", "own use", "neighbours", "policy", "moves", "restatement",
+    ]  # fmt: skip
+    now = sum((Decimal(line.total) for line in PAGE.lines), Decimal())
+    (trace,) = economics.waterfall(steps, now, "EUR", theme.LIGHT).data
+    assert sum(map(Decimal, trace.customdata[:-1])) == now
+    last, end = trace.base[-2], trace.base[-2] + trace.y[-2]
+    assert float(now) in (pytest.approx(last), pytest.approx(end))  # the steps end where it stands
+    assert trace.customdata[-1] == str(now)
+    nothing = [line.model_copy(update={"why": None}) for line in PAGE.lines]
+    assert economics.changes(nothing) is None
+
+
+def test_who_loses_is_marked_by_shape_and_word_besides_colour():
+    _, wins, loses = economics.scatter(PAGE.lines, "EUR", theme.LIGHT).data
+    assert all(y >= x for x, y in zip(wins.x, wins.y, strict=True))
+    assert all(y < x for x, y in zip(loses.x, loses.y, strict=True))
+    assert wins.marker.symbol != loses.marker.symbol
+    assert wins.name != loses.name
+
+
+def test_every_plan_has_a_box_of_its_tenants():
+    traces = economics.box(PAGE.lines, "EUR", theme.DARK).data
+    assert [trace.name for trace in traces] == sorted({line.plan for line in PAGE.lines})
+    assert sum(len(trace.x) for trace in traces) == len(PAGE.lines)
+
+
+def test_curves_begin_at_nothing_and_end_at_all():
+    rows = room.curved(story.density(S))
+    assert len(rows) <= 6
+    _, *curves = room.lorenz(rows, theme.LIGHT).data
+    assert all((curve.y[0], curve.y[-1]) == (0.0, 1.0) for curve in curves)
+    assert len({curve.line.dash for curve in curves}) == len(curves)
+
+
+def test_the_hours_of_the_week_and_the_frontier():
+    found = story_money.hours(S, "db:shard-3")
+    (heat,) = room.hours(found, theme.DARK).data
+    assert (len(heat.y), len(heat.x)) == (12, 168)
+    rows = story.density(S)
+    burnt = hours_burnt([story.incident_summary(S, 40), story.incident_summary(S, 39)])
+    (dots,) = room.frontier(rows, burnt, theme.LIGHT).data
+    assert len(dots.x) == sum(density.fullness(row) is not None for row in rows)
+    assert max(dots.y) == pytest.approx(0.8)
+
+
+def test_the_bars_mark_what_losing_another_would_mean():
+    figure = density.figure(story.density(S), {}, theme.LIGHT)
+    (marks,) = [trace for trace in figure.data if trace.name == "if one is lost"]
+    assert len(marks.x) == sum(r.n1_headroom is not None for r in story.density(S))
+
+
+def test_the_statement_shows_the_stored_amounts_and_says_na():
+    text = str(account_body(story_money.account(S, "2026-W46", "acme")).to_plotly_json())  # type: ignore[no-untyped-call]
+    for word in ("57.20", "41.20", "-1.50", "58.10", "49.30 to 68.50", "last month off by 7.1%",
+                 "n/a", "0.0704", "odd"):  # fmt: skip
+        assert word in text
+
+
+def test_no_name_is_markup_in_a_hover_template():
+    row = story.density(S)[0].model_copy(update={"resource": "<b>evil</b>"})
+    _, curve = room.lorenz([row], theme.LIGHT).data
+    assert "<b>evil" not in curve.hovertemplate
+
+
+def test_what_is_empty_makes_a_picture_all_the_same():
+    economics.treemap([], "EUR", theme.LIGHT)
+    economics.box([], "EUR", theme.LIGHT)
+    room.hours(views.HoursOfWeek(resource="db", tenants=[], values=[]), theme.LIGHT)
