@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 from analyzer.accounts.account import (
@@ -38,6 +38,7 @@ _TOLD_WEEKS = 4
 _LEAST_PEERS = 5
 _GIGABYTE = 10**9
 _MONTH_HOURS = Fraction(146_097, 400) * 24 / 12
+_SIX = Context(prec=6, rounding=ROUND_HALF_EVEN)
 _STORAGE = "storage:"
 """Resources whose rows say, once an hour, how many bytes a tenant holds (`volume`)."""
 
@@ -239,8 +240,9 @@ def _items(
 
 
 def _unit_price(s: Statement, direct: int, quantity: Decimal) -> str:
+    """To six significant digits: a byte costs very little."""
     price = Decimal(direct).scaleb(-s.scale) / quantity
-    return f"{price.quantize(Decimal(1).scaleb(-10), ROUND_HALF_EVEN):f}"
+    return f"{_SIX.plus(price):f}"
 
 
 def _units(s: Statement, line: TenantLine, known: Known) -> Iterator[UnitCost]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from analyzer.accounts.account import Account
 from analyzer.accounts.make import paid
 from analyzer.cost.shown import shown
@@ -169,9 +171,13 @@ def _said(account: Account) -> list[Said]:
 
 
 def _short(quantity: str) -> str:
+    if not Decimal(quantity):
+        return ""
     whole, dot, part = quantity.partition(".")
     return f"{int(whole):,}{dot}{part[:3]}".rstrip(".")
 
 
 def _price(price: str | None) -> str:
-    return blocks.NONE if price is None else price.rstrip("0").rstrip(".")
+    if price is None:
+        return blocks.NONE
+    return price.rstrip("0").rstrip(".") if "." in price else price

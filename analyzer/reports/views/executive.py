@@ -53,6 +53,8 @@ def _sentence(s: Statement) -> str:
         return f"{s.money(s.bill)} {s.terms.currency} this week for {len(s.tenants)} tenants"
     sums = [sum(column) for column in zip(*(astuple(why) for _, why in known), strict=True)]
     change = sum(sums)
+    if not change:
+        return f"{s.money(s.bill)} {s.terms.currency} this week; tenants cost as much as last week"
     cause, amount = max(zip(CAUSES, sums, strict=True), key=lambda part: abs(part[1]))
     return (
         f"{s.money(s.bill)} {s.terms.currency} this week; tenants cost {signed(s, change)},"
@@ -66,7 +68,11 @@ def _change(s: Statement) -> list[Figure]:
     if not before:
         return []
     now = sum(t.total for t in known)
-    return [Figure("against last week", f"{now / before - 1:+.1%}", "cost of all tenants")]
+    return [Figure("against last week", _percent(now / before - 1), "cost of all tenants")]
+
+
+def _percent(change: float) -> str:
+    return "unchanged" if abs(change) < 0.0005 else f"{change:+.1%}"
 
 
 def _margin(s: Statement) -> list[Figure]:
