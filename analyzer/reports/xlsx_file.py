@@ -143,14 +143,14 @@ def _write(
 ) -> None:
     sheet = book.add_worksheet(name)
     bold = book.add_format({"bold": True})
-    formats = {n: book.add_format({"num_format": f"0.{'0' * n}" if n else "0"}) for n in range(16)}
+    formats = {n: book.add_format({"num_format": f"0.{'0' * n}" if n else "0"}) for n in range(31)}
     sheet.write_string(0, 0, document.headline(), bold)
     for column, word in enumerate(head):
         sheet.write_string(2, column, word, bold)
     for number, row in enumerate(rows, start=3):
         for column, cell in enumerate(row):
             if isinstance(cell, Decimal):
-                sheet.write_number(number, column, cell, formats[_decimals(cell)])
+                sheet.write_number(number, column, cell, formats[min(_decimals(cell), 30)])
             elif cell is not None:
                 sheet.write_string(number, column, cell)
     sheet.set_column(0, len(head), 16)
