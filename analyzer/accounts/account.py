@@ -7,7 +7,6 @@ and adds up with all others of its week (`analyzer.cost.shown`).
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -159,7 +158,7 @@ class Account:
 
 def to_json(account: Account) -> str:
     """Canonical: sorted keys, no spaces."""
-    return json.dumps(msgspec.to_builtins(account), sort_keys=True, separators=(",", ":"))
+    return msgspec.json.encode(account, order="sorted").decode()
 
 
 def from_json(text: str) -> Account:

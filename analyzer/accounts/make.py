@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from analyzer.accounts.account import (
     Account,
@@ -51,13 +52,29 @@ _UNITS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """By resource: its driver, what each tenant used, the sum of that, its kind."""
+
+    drivers: Mapping[str, str]
+    amounts: Mapping[str, Mapping[str, int]]
+    sums: Mapping[str, int]
+    kinds: Mapping[str, str]
+
+
 def make_accounts(
     statement: Statement, version: int, known: Known, *, policy: str
 ) -> list[Account]:
     """One account for each line of the statement, in its order."""
     s = shown(statement)
     drivers = _drivers(statement, known.use)
-    whole = {name: _measured(known.use, name, driver) for name, driver in drivers.items()}
+    amounts = {name: _measured(known.use, name, driver) for name, driver in drivers.items()}
+    measured = _Measured(
+        drivers,
+        amounts,
+        {name: sum(each.values()) for name, each in amounts.items()},
+        {line.resource: line.kind for line in statement.resources},
+    )
     odd = _anomalies(statement, known)
     suffered: dict[str, list[Loss]] = defaultdict(list)
     caused: dict[str, Fraction] = defaultdict(Fraction)
@@ -74,7 +91,7 @@ def make_accounts(
             version,
             policy,
             known,
-            _items((statement, s), (exact, seen), drivers, whole),
+            _items((statement, s), (exact, seen), measured),
             odd.get(exact.tenant),
             suffered[exact.tenant],
             round(caused[exact.tenant]),
@@ -153,7 +170,15 @@ def _percentiles(s: Statement) -> dict[str, float]:
 
 
 def _both(weeks: tuple[Statement, Statement], exact: int, seen: int) -> Amount:
+    if not exact and not seen:
+        return _nothing(weeks[0].scale, weeks[1].scale)
     return Amount(weeks[0].money(exact), weeks[1].money(seen))
+
+
+@lru_cache(maxsize=16)
+def _nothing(scale: int, shown_scale: int) -> Amount:
+    """Most columns of most lines."""
+    return Amount(money(0, scale), money(0, shown_scale))
 
 
 def _rounded(weeks: tuple[Statement, Statement], exact: int) -> Amount:
@@ -212,22 +237,20 @@ def _measured(use: Use, resource: str, driver: str) -> Mapping[str, int]:
 def _items(
     weeks: tuple[Statement, Statement],
     lines: tuple[TenantLine, TenantLine],
-    drivers: Mapping[str, str],
-    whole: Mapping[str, Mapping[str, int]],
+    measured: _Measured,
 ) -> tuple[Item, ...]:
-    kinds = {line.resource: line.kind for line in weeks[0].resources}
     found = []
     for exact, seen in zip(lines[0].parts, lines[1].parts, strict=True):
-        driver = drivers.get(exact.resource, "")
+        driver = measured.drivers.get(exact.resource, "")
         words, unit = _UNITS.get(driver, ("", ""))
-        amounts = whole.get(exact.resource, {})
-        mine, everyone = amounts.get(lines[0].tenant, 0), sum(amounts.values())
+        amounts = measured.amounts.get(exact.resource, {})
+        mine, everyone = amounts.get(lines[0].tenant, 0), measured.sums.get(exact.resource, 0)
         micro = 10**6 if unit == "s" else 1
         quantity = Decimal(mine) / micro
         found.append(
             Item(
                 resource=exact.resource,
-                kind=kinds.get(exact.resource, ""),
+                kind=measured.kinds.get(exact.resource, ""),
                 driver=words,
                 unit=unit,
                 quantity=f"{quantity:f}",

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from analyzer.accounts.account import Account
 from analyzer.api.views import IncidentSummary, TenantDetail
 from dashboard import address, client, wording
-from dashboard.client import Client
+from dashboard.client import Client, ClientError, Trouble
 from dashboard.components import behind, kpi, table
 from dashboard.components.badge import badge, incident_link, state_badge
 from dashboard.components.keys import Key, keys
@@ -141,7 +141,12 @@ async def statement(api: Client, ask: Ask) -> Filled:
     closed = [week for week in page.weeks if ask.at.week or week != page.week]
     week = ask.at.week or (closed[0] if closed else page.week)
     path = f"/reports/{address.quoted(week)}/accounts/{address.quoted(ask.at.last)}"
-    found = await api.get(client.ACCOUNT, path)
+    try:
+        found = await api.get(client.ACCOUNT, path)
+    except ClientError as error:
+        if error.trouble is Trouble.MISSING:
+            return empty(f"It has no cost in {week}. Prices stand under [[cost.price]].")
+        raise
     figure, style = None, {"display": "none"}
     rows: list[list[Cell]] = [["total", found.columns.total.shown]]
     if found.why is not None:
