@@ -125,9 +125,6 @@ class Analyzer:
                 tell=lambda tx, report: tell_report(tx, report, now, self.links),
             )
 
-        def advise(now: datetime) -> object:
-            return attach(store, now=now, settings=settings.money(), terms=settings.breakeven)
-
         def renew(now: datetime) -> None:
             book(store, settings.money()).refresh(now)
             held_densities(store).refresh(now)
@@ -171,13 +168,19 @@ class Analyzer:
             Job("reports", 60.0, close),
             Job("report-deliveries", 60.0, self.bring),
             Job("costs", 30.0, renew),
-            Job("advise", 300.0, advise),
+            Job("advise", 300.0, self.advise),
             Job("budgets", 300.0, watch_spending),
             Job("retain", 3600.0, retain),
             Job("compact", 600.0, compact),
             *([Job("state", saving, save)] if saving else []),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),
         ]
+
+    def advise(self, now: datetime) -> object:
+        """Put the money under proposals to promote or demote."""
+        return attach(
+            self.store, now=now, settings=self.settings.money(), terms=self.settings.breakeven
+        )
 
     def bring(self, now: datetime) -> Round:
         """Deliver the reports that are due."""
