@@ -1,0 +1,173 @@
+"""`python -m bench.cycle`: what one cycle costs, from roll-up to decision, as tenants grow.
+
+A simulated platform of 200 tenants a database sends windows of 10 s through the collector's door
+into a store on disk; one shard has a noisy neighbour, so that the judgement has something to do.
+The drain is timed apart (`bench.ingest` compares it with peers). No peer judges: the curve is what
+there is to compare with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pyarrow as pa
+
+from analyzer import baseline, rollup, usage
+from analyzer.app import Analyzer
+from analyzer.config import AnalyzerSettings, ResourceSettings
+from collector.app import build
+from collector.config import CollectorSettings, LimitSettings, SpoolSettings
+from collector.receivers.simulated import Platform, Surge, resources
+
+PER_SHARD = 200
+WINDOW = timedelta(seconds=10)
+HISTORY_S = 2400
+FINE = 66  # windows
+LIVE = 18
+CHUNK = 90_000  # rows a request
+
+
+@dataclass
+class Times:
+    """Seconds of one phase, a figure for each cycle: on the wall and of CPU."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def measure(self, work: Callable[[], object]) -> object:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        self.wall.append(time.perf_counter() - wall)
+        self.cpu.append(time.process_time() - cpu)
+        return result
+
+
+class House:
+    """An analyzer with its store, and a collector's door in front of it."""
+
+    def __init__(self, directory: Path, tenants: int) -> None:
+        shards = max(tenants // PER_SHARD, 1)
+        shared = resources(shards)[:shards]
+        self.platform = Platform(tenants, shared=shared)
+        today = datetime.now(UTC)
+        self.begins = today.replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        self.directory = directory
+        self.noisy = (self.platform.middling(shared[0].id, 20), shared[0].id)
+        self.analyzer = Analyzer.open(
+            AnalyzerSettings(
+                data=directory,
+                resources=tuple(ResourceSettings(s.id, s.kind, s.cores) for s in shared),
+            ),
+            clock=lambda: self.begins,
+        )
+
+    def send(self, table: pa.Table) -> None:
+        asyncio.run(self._post(table))
+
+    async def _post(self, table: pa.Table) -> None:
+        spool = SpoolSettings(directory=self.directory / "spool")
+        limits = LimitSettings(samples_per_s=1e9, burst=1e9, body_bytes=1 << 28,
+                               decoded_bytes=1 << 28)  # fmt: skip
+        app = build(CollectorSettings(data=self.directory, spool=spool, limits=limits))
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
+            for at in range(0, table.num_rows, CHUNK):
+                body = io.BytesIO()
+                part = table.slice(at, CHUNK)
+                with pa.ipc.new_stream(body, part.schema) as stream:
+                    stream.write_table(part)
+                headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
+                answer = await client.post(
+                    "/api/v1/usage", content=body.getvalue(), headers=headers
+                )
+                assert answer.status_code < 300, answer.text
+        app.close()
+
+    def history(self) -> None:
+        """Most of an hour in minutes, then windows as they come live: by those the detector's own
+        window is chosen."""
+        for width_s, windows in ((60, HISTORY_S // 60), (10, FINE)):
+            self.send(self.platform.history(self.begins, width_s, windows))
+            self.begins += windows * timedelta(seconds=width_s)
+        self.cycle({})
+
+    def live(self, times: dict[str, Times]) -> int:
+        """Cycles, one a window; the incidents that moved."""
+        moved = 0
+        begins, ends = self.begins + 3 * WINDOW, self.begins + 60 * WINDOW
+        surge = Surge(*self.noisy, begins, ends, to=1.1)
+        for _ in range(LIVE):
+            self.send(self.platform.live(self.begins, 10, [surge]))
+            self.begins += WINDOW
+            moved += self.cycle(times)
+        return moved
+
+    def cycle(self, times: dict[str, Times]) -> int:
+        """`run_cycle`, call by call."""
+        rooms = self.analyzer.rooms
+        now = self.begins + timedelta(seconds=rooms.retention.grace_s + 1)
+
+        def timed(name: str, work: Callable[[], object]) -> object:
+            return times.setdefault(name, Times()).measure(work)
+
+        def learn() -> None:
+            until = rollup.watermark(rooms.store)
+            if until is not None:
+                baseline.refresh(rooms.store, until=until)
+                usage.learn_expected(rooms.store, until=until)
+
+        def judge() -> int:
+            until = rollup.watermark(rooms.store)
+            judged = rooms.judge.judge(until, now=now) if until is not None else ()
+            return sum(len(one.transitions) + len(one.decisions) for one in judged)
+
+        timed("drain", lambda: rooms.ingest.drain(rooms.spool, now=now))
+        timed("roll up", lambda: rollup.roll_up(rooms.store, now=now, settings=rooms.retention))
+        timed("learn", learn)
+        moved = timed("judge", judge)
+        assert isinstance(moved, int)
+        return moved
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--tenants", type=int, nargs="*", default=[1_000, 3_000, 10_000, 30_000])
+    print("seconds a cycle, median (p90) on the wall; c: CPU")
+    for tenants in parser.parse_args().tenants:
+        with tempfile.TemporaryDirectory() as folder:
+            house = House(Path(folder), tenants)
+            house.history()
+            times: dict[str, Times] = {}
+            moved = house.live(times)
+            house.analyzer.close()
+        told = {name: _told(one) for name, one in times.items()}
+        whole = [sum(t) for t in zip(*(times[n].wall for n in times if n != "drain"), strict=True)]
+        cpu = [sum(t) for t in zip(*(times[n].cpu for n in times if n != "drain"), strict=True)]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{tenants:>7} tenants, {max(tenants // PER_SHARD, 1):>4} resources: "
+            f"roll-up to decision {_told(Times(whole, cpu))}; "
+            + ", ".join(f"{name} {text}" for name, text in told.items())
+            + f"; {moved} transitions; peak so far {peak:.0f} MiB",
+            flush=True,
+        )
+
+
+def _told(times: Times) -> str:
+    wall, cpu = np.array(times.wall), np.array(times.cpu)
+    return f"{np.median(wall):.3f} ({np.quantile(wall, 0.9):.3f}) c {np.median(cpu):.3f}"
+
+
+if __name__ == "__main__":
+    main()
