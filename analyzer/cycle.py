@@ -56,6 +56,7 @@ def run_cycle(rooms: Rooms, *, now: datetime) -> Cycled:
 
 def _run(rooms: Rooms, now: datetime) -> Cycled:
     drained = rooms.ingest.drain(rooms.spool, now=now)
+    rooms.judge.wrote(drained.oldest)
     rollup.roll_up(rooms.store, now=now, settings=rooms.retention)
     until = rollup.watermark(rooms.store)
     if until is not None:

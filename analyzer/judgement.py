@@ -67,6 +67,10 @@ class Judge:
         self._until: datetime | None = None
         self._seen: dict[ResourceId, np.datetime64] = {}
 
+    def wrote(self, since: datetime | None) -> None:
+        """New usage begins at `since` (None: there is none): no need to read older again."""
+        self._windows.wrote(since)
+
     def judge(self, until: datetime, *, now: datetime) -> Iterator[Judged]:
         """Judge windows that ended by `until`, in order; each moment is one transaction."""
         if self._until is None:

@@ -58,7 +58,8 @@ class IngestSettings:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What a drain did. `rows` were written; `newest` is the end of the newest sample or window.
+    """What a drain did. `rows` were written; `newest` is the end of the newest sample or window,
+    `oldest` the beginning of the oldest.
 
     Dropped and counted: `late` (a later reading of the series was known), `duplicates`, `invalid`
     (negative, not finite, no window), `unknown` (a sid nobody declared), `repeated` (native rows
@@ -76,15 +77,17 @@ class Drained:
     repeated: int = 0
     damaged: int = 0
     newest: datetime | None = None
+    oldest: datetime | None = None
 
     def __add__(self, other: Drained) -> Drained:
         counts = {
             f.name: getattr(self, f.name) + getattr(other, f.name)
             for f in fields(self)
-            if f.name != "newest"
+            if f.name not in ("newest", "oldest")
         }
         newest = max((d.newest for d in (self, other) if d.newest), default=None)
-        return Drained(**counts, newest=newest)
+        oldest = min((d.oldest for d in (self, other) if d.oldest), default=None)
+        return Drained(**counts, newest=newest, oldest=oldest)
 
 
 @dataclass(slots=True)
@@ -134,12 +137,15 @@ class Ingest:
         self._door = door or cast(SpoolDoor, spool)
         self._keep = keep
         self._memory: DrainMemory | None = None
+        self._told = Drained()
 
     def drain(self, spool_dir: Path, *, now: datetime) -> Drained:
-        """Everything sealed, oldest first. Raises OSError when a segment cannot be read."""
-        total = Drained()
+        """Everything sealed, oldest first. Raises OSError when a segment cannot be read; what it
+        had committed by then is told by the next drain.
+        """
         for generation, segments in self._commits(self._undrained(spool_dir)):
-            total += self._commit(generation, segments, now)
+            self._told += self._commit(generation, segments, now)
+        total, self._told = self._told, Drained()
         return total
 
     def _undrained(self, spool_dir: Path) -> list[Path]:
@@ -252,6 +258,7 @@ class _Commit:
             repeated=native.repeated,
             damaged=sum(segment.damaged for segment in self._segments),
             newest=None if newest is None else newest.replace(tzinfo=UTC),
+            oldest=_first(rows),
         )
 
     def _late_deltas(self, samples: Sequence[Samples]) -> list[pa.Table]:
@@ -359,6 +366,12 @@ class _Commit:
 
 def _minutes(rows: pa.Table) -> pa.Array:
     return pc.unique(pc.floor_temporal(rows.column("ts"), unit="minute"))
+
+
+def _first(rows: pa.Table) -> datetime | None:
+    """Where the earliest row written begins: increments are spread back to the reading before."""
+    first: datetime | None = pc.min(rows.column("ts")).as_py()
+    return None if first is None else first.replace(tzinfo=UTC)
 
 
 def _newest(counted: Tally, tables: Sequence[pa.Table]) -> datetime | None:

@@ -9,33 +9,27 @@ there is to compare with.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import io
 import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
-import httpx
 import numpy as np
-import pyarrow as pa
 
 from analyzer import baseline, rollup, usage
 from analyzer.app import Analyzer
 from analyzer.config import AnalyzerSettings, ResourceSettings
-from collector.app import build
-from collector.config import CollectorSettings, LimitSettings, SpoolSettings
-from collector.receivers.simulated import Platform, Surge, resources
+from bench.cycle.sender import PER_SHARD, begin, history, live, shards
 
-PER_SHARD = 200
 WINDOW = timedelta(seconds=10)
 HISTORY_S = 2400
 FINE = 66  # windows
 LIVE = 18
-CHUNK = 90_000  # rows a request
 
 
 @dataclass
@@ -54,61 +48,39 @@ class Times:
 
 
 class House:
-    """An analyzer with its store, and a collector's door in front of it."""
+    """An analyzer with its store, and a sender in another process."""
 
     def __init__(self, directory: Path, tenants: int) -> None:
-        shards = max(tenants // PER_SHARD, 1)
-        shared = resources(shards)[:shards]
-        self.platform = Platform(tenants, shared=shared)
         today = datetime.now(UTC)
         self.begins = today.replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        self.directory = directory
-        self.noisy = (self.platform.middling(shared[0].id, 20), shared[0].id)
         self.analyzer = Analyzer.open(
             AnalyzerSettings(
                 data=directory,
-                resources=tuple(ResourceSettings(s.id, s.kind, s.cores) for s in shared),
+                resources=tuple(ResourceSettings(s.id, s.kind, s.cores) for s in shards(tenants)),
             ),
             clock=lambda: self.begins,
         )
+        self._sender = ProcessPoolExecutor(
+            1, get_context("spawn"), initializer=begin, initargs=(directory, tenants)
+        )
 
-    def send(self, table: pa.Table) -> None:
-        asyncio.run(self._post(table))
-
-    async def _post(self, table: pa.Table) -> None:
-        spool = SpoolSettings(directory=self.directory / "spool")
-        limits = LimitSettings(samples_per_s=1e9, burst=1e9, body_bytes=1 << 28,
-                               decoded_bytes=1 << 28)  # fmt: skip
-        app = build(CollectorSettings(data=self.directory, spool=spool, limits=limits))
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
-            for at in range(0, table.num_rows, CHUNK):
-                body = io.BytesIO()
-                part = table.slice(at, CHUNK)
-                with pa.ipc.new_stream(body, part.schema) as stream:
-                    stream.write_table(part)
-                headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
-                answer = await client.post(
-                    "/api/v1/usage", content=body.getvalue(), headers=headers
-                )
-                assert answer.status_code < 300, answer.text
-        app.close()
+    def close(self) -> None:
+        self._sender.shutdown()
+        self.analyzer.close()
 
     def history(self) -> None:
         """Most of an hour in minutes, then windows as they come live: by those the detector's own
         window is chosen."""
         for width_s, windows in ((60, HISTORY_S // 60), (10, FINE)):
-            self.send(self.platform.history(self.begins, width_s, windows))
+            self._sender.submit(history, self.begins, width_s, windows).result()
             self.begins += windows * timedelta(seconds=width_s)
-        self.cycle({})
+            self.cycle({})
 
     def live(self, times: dict[str, Times]) -> int:
-        """Cycles, one a window; the incidents that moved."""
-        moved = 0
-        begins, ends = self.begins + 3 * WINDOW, self.begins + 60 * WINDOW
-        surge = Surge(*self.noisy, begins, ends, to=1.1)
+        """Cycles, one a window; the incidents and decisions that moved."""
+        moved, surge_from = 0, self.begins + 3 * WINDOW
         for _ in range(LIVE):
-            self.send(self.platform.live(self.begins, 10, [surge]))
+            self._sender.submit(live, self.begins, surge_from).result()
             self.begins += WINDOW
             moved += self.cycle(times)
         return moved
@@ -132,7 +104,10 @@ class House:
             judged = rooms.judge.judge(until, now=now) if until is not None else ()
             return sum(len(one.transitions) + len(one.decisions) for one in judged)
 
-        timed("drain", lambda: rooms.ingest.drain(rooms.spool, now=now))
+        def drain() -> None:
+            rooms.judge.wrote(rooms.ingest.drain(rooms.spool, now=now).oldest)
+
+        timed("drain", drain)
         timed("roll up", lambda: rollup.roll_up(rooms.store, now=now, settings=rooms.retention))
         timed("learn", learn)
         moved = timed("judge", judge)
@@ -150,7 +125,7 @@ def main() -> None:
             house.history()
             times: dict[str, Times] = {}
             moved = house.live(times)
-            house.analyzer.close()
+            house.close()
         told = {name: _told(one) for name, one in times.items()}
         whole = [sum(t) for t in zip(*(times[n].wall for n in times if n != "drain"), strict=True)]
         cpu = [sum(t) for t in zip(*(times[n].cpu for n in times if n != "drain"), strict=True)]

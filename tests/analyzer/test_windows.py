@@ -13,7 +13,7 @@ from analyzer.detect.arrays import LOCKS, MEASURES
 from analyzer.model import Kind
 from analyzer.quantiles import middles
 from analyzer.ring import Ring
-from analyzer.windows import BUCKET_COLUMNS, Windows, WindowSettings, feed, with_log_latency
+from analyzer.windows import BUCKET_COLUMNS, Windows, WindowSettings, feed, parts, with_log_latency
 from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 from tests.analyzer.test_flags import ACME, START, play
 
@@ -173,15 +173,21 @@ def narrow(starts_s: list[int], window_s: int, count: float) -> pl.DataFrame:
             "ts": [(START + timedelta(seconds=s)).replace(tzinfo=None) for s in starts_s],
             "window_s": pl.Series([window_s] * n, dtype=pl.Int32),
             "tenant": ["acme"] * n,
+            "resource": [DB] * n,
             **measured,
         }
     )
 
 
+def pour(ring: Ring, frame: pl.DataFrame) -> None:
+    for part in parts(frame):
+        feed(ring, part)
+
+
 def test_a_row_of_a_minute_is_spread_over_its_windows_and_gauges_are_not_divided():
     ring = Ring(DB, ResourceKind.DATABASE, None, 60)
     ring.advance(START_GRAIN + 12)
-    feed(ring, narrow([0, 60], 60, 6.0))
+    pour(ring, narrow([0, 60], 60, 6.0))
     assert counts(ring) == [1.0] * 12
     assert [float(w) for w in ring.windows().waiting[0]] == [2.0] * 12
 
@@ -190,9 +196,9 @@ def test_lock_waits_get_room_when_the_first_are_sampled():
     ring = Ring(DB, ResourceKind.DATABASE, None, 60)
     ring.advance(START_GRAIN + 12)
     plain = narrow([0], 10, 6.0)
-    feed(ring, plain.with_columns(pl.lit(None, pl.Float64).alias(name) for name in LOCKS))
+    pour(ring, plain.with_columns(pl.lit(None, pl.Float64).alias(name) for name in LOCKS))
     assert ring.windows().blocked_s is None
-    feed(ring, narrow([60], 60, 6.0).with_columns(blocked_s=pl.lit(0.0), blocking_s=pl.lit(12.0)))
+    pour(ring, narrow([60], 60, 6.0).with_columns(blocked_s=pl.lit(0.0), blocking_s=pl.lit(12.0)))
     view = ring.windows()
     assert view.blocking_s is not None
     assert np.isnan(view.blocking_s[0, :6]).all()
@@ -203,7 +209,55 @@ def test_lock_waits_get_room_when_the_first_are_sampled():
 def test_the_window_follows_what_is_live_and_not_what_history_was(live_s: int, window_s: int):
     ring = Ring(DB, ResourceKind.DATABASE, None, 120)
     ring.advance(START_GRAIN + 120)
-    feed(ring, narrow(list(range(0, 600, 60)), 60, 6.0))
-    feed(ring, narrow(list(range(600, 1200, live_s)), live_s, 1.0))
+    pour(ring, narrow(list(range(0, 600, 60)), 60, 6.0))
+    pour(ring, narrow(list(range(600, 1200, live_s)), live_s, 1.0))
     ring.choose_window()
     assert ring.window_s == window_s
+
+
+def test_rows_of_many_resources_part_as_if_each_came_alone():
+    one = narrow([0, 10, 20], 10, 6.0)
+    two = narrow([10], 60, 12.0).with_columns(resource=pl.lit("db:two"), tenant=pl.lit("globex"))
+    mixed = pl.concat([one, two, one.with_columns(tenant=pl.lit("globex"), count=pl.lit(1.0))])
+    first, second = parts(mixed)
+    assert (first.resource, first.tenants) == (DB, ["acme", "globex"])
+    assert first.who.tolist() == [0, 0, 0, 1, 1, 1]
+    assert first.rows[MEASURES.index("count")].tolist() == [6.0] * 3 + [1.0] * 3
+    assert (second.resource, second.tenants, second.widths.tolist()) == ("db:two", ["globex"], [60])
+    assert second.grains.tolist() == [START_GRAIN + 1]
+
+
+class Asked:
+    """A store that notes from where usage is read."""
+
+    def __init__(self) -> None:
+        self.since: list[datetime] = []
+
+    def frame(self, name: str, /, **params: datetime) -> pl.DataFrame:
+        if name == "recent_usage":
+            self.since.append(params["since"].replace(tzinfo=UTC))
+        return pl.DataFrame()
+
+    def rows(self, name: str, /, **params: object) -> list[tuple[object, ...]]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("told", "read_from"),
+    [
+        ([], -60),  # nobody says: all that may be late
+        ([None], 0),  # nothing came
+        ([10], 0),  # only what is new
+        ([-30, None], -30),  # a late row, and a cycle that failed before it was read
+        ([-3600], -60),  # later than late
+    ],
+)
+def test_only_what_was_written_is_read_again(told: list[int | None], read_from: int):
+    asked = Asked()
+    windows = Windows(asked, WindowSettings(late_s=60))  # type: ignore[arg-type]
+    windows._turn = lambda store, until: None  # type: ignore[method-assign]
+    windows.advance(START)
+    for at in told:
+        windows.wrote(None if at is None else START + timedelta(seconds=at))
+    windows.advance(START + timedelta(seconds=10))
+    assert asked.since[-1] == START + timedelta(seconds=read_from)

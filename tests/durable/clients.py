@@ -141,6 +141,7 @@ class Counter:
     tenant: str
     process: subprocess.Popen[bytes]
     log: Path
+    delta: bool
 
     def counted(self, timeout_s: float) -> int:
         """Operations, once it has ended. Raises TimeoutExpired when it does not."""
@@ -149,12 +150,16 @@ class Counter:
 
 
 @contextmanager
-def otel_python(directory: Path, tenant: str, seconds: float, url: str) -> Iterator[Counter]:
-    """The OpenTelemetry Python SDK, sending deltas: what is dropped stays missing."""
+def otel_python(
+    directory: Path, tenant: str, seconds: float, url: str, *, delta: bool
+) -> Iterator[Counter]:
+    """The OpenTelemetry Python SDK. It gives up on a body after six tries: of deltas what was in
+    it stays missing, a cumulative counter makes it good with the next body."""
     directory.mkdir()
     command = [sys.executable, str(PEERS / "otel_python.py"), url + "/v1/metrics"]
-    with running(directory / "log", *command, str(seconds), tenant) as process:
-        yield Counter(tenant, process, directory / "log")
+    said = [str(seconds), tenant, "DELTA" if delta else "CUMULATIVE"]
+    with running(directory / "log", *command, *said) as process:
+        yield Counter(tenant, process, directory / "log", delta)
 
 
 @contextmanager
@@ -166,4 +171,4 @@ def otel_js(
     directory.mkdir()
     command = [program, str(PEERS / "otel_js" / "send.mjs"), url + "/v1/metrics"]
     with running(directory / "log", *command, str(seconds), tenant) as process:
-        yield Counter(tenant, process, directory / "log")
+        yield Counter(tenant, process, directory / "log", delta=False)

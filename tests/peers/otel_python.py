@@ -1,4 +1,4 @@
-"""The OpenTelemetry Python SDK as a sender of deltas: `python otel_python.py URL SECONDS TENANT`.
+"""The OpenTelemetry Python SDK as a sender: `python otel_python.py URL SECONDS TENANT TEMPORALITY`.
 
 Counts operations of one tenant until its time is over and says at the end how many.
 """
@@ -14,11 +14,11 @@ from opentelemetry.sdk.metrics import Counter, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader
 
 
-def main(url: str, seconds: float, tenant: str) -> int:
+def main(url: str, seconds: float, tenant: str, temporality: str) -> int:
     """Operations counted."""
     exporter = OTLPMetricExporter(
         endpoint=url, timeout=300, compression=Compression.Gzip,
-        preferred_temporality={Counter: AggregationTemporality.DELTA},
+        preferred_temporality={Counter: AggregationTemporality[temporality]},
     )  # fmt: skip
     reader = PeriodicExportingMetricReader(
         exporter, export_interval_millis=1000, export_timeout_millis=300_000
@@ -36,4 +36,4 @@ def main(url: str, seconds: float, tenant: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{main(sys.argv[1], float(sys.argv[2]), sys.argv[3])}\n")
+    sys.stdout.write(f"{main(sys.argv[1], float(sys.argv[2]), *sys.argv[3:5])}\n")
