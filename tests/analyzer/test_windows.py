@@ -230,6 +230,8 @@ def test_rows_of_many_resources_part_as_if_each_came_alone():
 class Asked:
     """A store that notes from where usage is read."""
 
+    epoch = 0
+
     def __init__(self) -> None:
         self.since: list[datetime] = []
 
