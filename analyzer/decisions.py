@@ -39,6 +39,9 @@ _OUTCOMES = {
 }
 UNIT = "busy seconds per second"
 
+LASTING = (Action.MOVE, Action.PROMOTE, Action.DEMOTE)
+"""Carried out by people on the platform, seen in the registry (`relocation`)."""
+
 _PROPOSE = (
     TransitionType.OPENED,
     TransitionType.REOPENED,
@@ -51,7 +54,8 @@ _PROPOSE = (
 class DecisionPolicy:
     """`max_throttles` at once and `max_share` of a resource's load are the blast-radius brake;
     `repeats` blamed incidents within `repeat_s` earn a move (or a promotion from `promote_after`);
-    `floors` are contracted minima in busy seconds per second.
+    `floors` are contracted minima in busy seconds per second. A move or promotion is verified after
+    `dwell_s` of data time without an incident by the tenant on the resource it left.
     """
 
     expiry_s: float = 900.0
@@ -63,6 +67,7 @@ class DecisionPolicy:
     repeats: int = 3
     promote_after: int = 5
     repeat_s: float = 7 * 86400.0
+    dwell_s: float = 1800.0
     floors: Mapping[TenantId, float] | None = None
 
     def problems(self) -> list[str]:
@@ -74,6 +79,8 @@ class DecisionPolicy:
             found.append("decisions.renew_before_s: must lie between 0 and decisions.expiry_s")
         if self.max_throttles < 0:
             found.append("decisions.max_throttles: must not be negative, 0 turns throttles off")
+        if self.dwell_s <= 0:
+            found.append("decisions.dwell_s: must be above 0, such as 1800 for half an hour")
         if not 0 < self.max_share <= 1:
             found.append("decisions.max_share: is a part of one, set it above 0 and at most 1")
         return found
@@ -147,9 +154,25 @@ def _aged(
         if left <= policy.renew_before_s:
             return replace(decision, expires_at=now + timedelta(seconds=policy.expiry_s))
         return decision
-    if left > 0:
+    return decision if left > 0 else lapsed(decision)
+
+
+def lapsed(decision: Decision) -> Decision:
+    """The decision once its time ran out. A verified move or promotion stays what it is."""
+    if decision.action not in LASTING:
+        return replace(decision, state=DecisionState.EXPIRED, outcome="its time ran out")
+    if decision.state is DecisionState.VERIFIED:
         return decision
-    return replace(decision, state=DecisionState.EXPIRED, outcome="its time ran out")
+    if decision.state is DecisionState.PROPOSED:
+        said = "nobody approved it in time"
+        return replace(decision, state=DecisionState.WITHDRAWN, outcome=said)
+    approved = decision.state is DecisionState.APPROVED
+    said = (
+        "approved, but nobody carried it out in time"
+        if approved
+        else f"{decision.tenant} still disturbed {decision.resource} when its time ran out"
+    )
+    return replace(decision, state=DecisionState.EXPIRED, outcome=said)
 
 
 def _proposed(
@@ -213,9 +236,14 @@ def _lasting(
 ) -> Iterator[Decision]:
     """A tenant blamed again and again should not share this resource any longer."""
     times = _times_blamed(blame.tenant, incident, history, now, policy)
-    lasting = (Action.MOVE, Action.PROMOTE)
-    told = any(d.tenant == blame.tenant and d.action in lasting and d.state in OPEN
-               for d in standing)  # fmt: skip
+    # One that proved itself stays verified; once its time is over it is no answer to new trouble.
+    told = any(
+        d.tenant == blame.tenant
+        and d.action in (Action.MOVE, Action.PROMOTE)
+        and d.state in OPEN
+        and d.expires_at > now
+        for d in standing
+    )
     if times < policy.repeats or told:
         return
     promote = times >= policy.promote_after

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from analyzer import journal
-from analyzer.decisions import OPEN, DecisionPolicy, decide
+from analyzer import journal, registry
+from analyzer.decisions import LASTING, OPEN, DecisionPolicy, decide, lapsed
 from analyzer.detect import DetectSettings, ResourceWindows, detect
 from analyzer.flags import FlagPolicy, advance_all
 from analyzer.journal import IncidentFilter
-from analyzer.model import Decision, DecisionState, Incident, Kind, Transition
+from analyzer.model import Decision, DecisionState, Incident, IncidentId, Kind, Transition
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Links
+from analyzer.relocation import Home, Stay, relocated
 from analyzer.store import Store
 from analyzer.windows import Windows
-from collector.model import GRAIN_S, ResourceId
+from collector.model import GRAIN_S, ResourceId, ResourceKind, TenantId
 
 _STEP = timedelta(seconds=GRAIN_S)
 
@@ -86,9 +87,10 @@ class Judge:
         """Without new windows nothing is renewed: what is past its time is over by the clock."""
         standing = journal.open_decisions(self._store)
         past = [
-            replace(decision, state=DecisionState.EXPIRED)
+            over
             for decision in standing
             if decision.state in OPEN and decision.expires_at <= now
+            if (over := lapsed(decision)) != decision
         ]
         if past:
             with self._store.transaction() as tx:
@@ -149,7 +151,7 @@ class Judge:
         moves: list[Transition],
         firing: list[Incident],
     ) -> Judged:
-        proposed = self._decided(moves, firing, now)
+        proposed = self._decided(moves, firing, at, now)
         with self._store.transaction() as tx:
             journal.keep(tx, kept)
             journal.record(tx, moves, proposed, now=now, links=self._bench.links)
@@ -158,7 +160,7 @@ class Judge:
         return Judged(at, tuple(moves), tuple(proposed))
 
     def _decided(
-        self, moves: list[Transition], firing: list[Incident], now: datetime
+        self, moves: list[Transition], firing: list[Incident], at: datetime, now: datetime
     ) -> list[Decision]:
         standing = journal.open_decisions(self._store)
         if not moves and not standing:
@@ -166,14 +168,58 @@ class Judge:
         since = now - timedelta(seconds=self._bench.decisions.repeat_s)
         asked = IncidentFilter(kind=Kind.NOISY_NEIGHBOUR, since=since, limit=10_000)
         history = journal.incidents(self._store, asked) if moves else []
-        return decide(
-            moves,
-            standing,
-            now=now,
+        changed = {each.id: each for each in self._relocated(standing, firing, at)}
+        changed |= {
+            each.id: each
+            for each in decide(
+                moves,
+                [changed.get(each.id, each) for each in standing],
+                now=now,
+                policy=self._bench.decisions,
+                firing=firing,
+                history=history,
+            )
+        }
+        return list(changed.values())
+
+    def _relocated(
+        self, standing: list[Decision], firing: list[Incident], at: datetime
+    ) -> list[Decision]:
+        """Moves and promotions that were carried out or have proved themselves by `at`."""
+        waiting = (DecisionState.APPROVED, DecisionState.ACTIVE)
+        asked = [d for d in standing if d.action in LASTING and d.state in waiting]
+        if not asked:
+            return []
+        kinds = {each.id: each.kind for each in registry.resources(self._store)}
+        homes = {name: self._home(name, kinds) for name in {d.tenant for d in asked}}
+        since: dict[IncidentId, Incident] = {}
+        for each in asked:
+            if each.carried_at is not None:
+                left = IncidentFilter(
+                    resource=each.resource, tenant=each.tenant, since=each.carried_at, limit=1000
+                )
+                since |= {one.id: one for one in journal.incidents(self._store, left)}
+        since |= {one.id: one for one in firing}
+        return relocated(
+            asked,
+            {name: home for name, home in homes.items() if home is not None},
+            kinds,
+            list(since.values()),
+            at=at,
             policy=self._bench.decisions,
-            firing=firing,
-            history=history,
         )
+
+    def _home(self, tenant: TenantId, kinds: Mapping[ResourceId, ResourceKind]) -> Home | None:
+        known = registry.tenant(self._store, tenant)
+        if known is None or known.deleted_at is not None:
+            return None
+        placed = registry.current_placements(self._store, tenant=tenant)
+        stays = (
+            Stay(one.resource, kinds[one.resource], one.isolation, one.from_ts)
+            for one in placed
+            if one.resource in kinds
+        )
+        return Home(known.isolation, tuple(stays))
 
 
 def _fell_silent(view: ResourceWindows) -> bool:

@@ -231,6 +231,7 @@ class Decision:
     decided_by: str | None = None
     evidence: tuple[str, ...] = ()  # sentences
     outcome: str = ""  # why it went on to the state it is in
+    carried_at: datetime | None = None  # a move or promotion was seen done, data time
 
 
 class EventType(StrEnum):

@@ -254,6 +254,13 @@ def _provision(store: Store, body: TenantIn, now: datetime) -> TenantId:
             "isolation must be shared, schema or database",
             field="isolation",
         ) from unknown
+    gone = [ResourceId(slug(name, field="left")) for name in body.left]
+    if both := sorted({*gone} & {*body.resources}):
+        raise Rejected(
+            Rejection.INVALID_FIELD,
+            f"{both[0]} stands in resources and in left, keep it in one of them",
+            field="left",
+        )
     registry.upsert_tenant(
         store,
         registry.Tenant(
@@ -267,4 +274,6 @@ def _provision(store: Store, body: TenantIn, now: datetime) -> TenantId:
             kind = registry.guess_kind(resource)
             registry.upsert_resource(store, registry.Resource(resource, kind, now))
         registry.place(store, tenant, resource, at=now, isolation=isolation)
+    for name in gone:
+        registry.unplace(store, tenant, name, at=now)
     return tenant

@@ -283,6 +283,7 @@ class TenantIn(BaseModel):
     plan: str = ""
     isolation: str = "shared"
     resources: list[str] = []
+    left: list[str] = []  # resources it has moved away from
     pins: list[str] = []
     slo_ms: float | None = None
 

@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from analyzer.app import api
 from analyzer.budgets import Budget
 from analyzer.cost.settings import CostSettings, Price
+from analyzer.decisions import DecisionPolicy
 from analyzer.notify import EndpointSettings, NotifySettings
 from analyzer.notify.settings import new_secret
 from collector.model import ResourceId
@@ -46,7 +47,7 @@ def road(tmp_path, hook) -> Iterator[Road]:
     laid.close()
 
 
-def ask(road: Road, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+def ask(road: Road, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     async def sent() -> httpx.Response:
         transport = httpx.ASGITransport(app=api(road.analyzer, road.clock))
         async with httpx.AsyncClient(transport=transport, base_url="http://analyzer") as http:
@@ -109,6 +110,49 @@ def test_the_life_of_an_incident_its_decision_and_a_budget_is_told_in_order(road
     for got in hook.got:
         signed = got.headers["webhook-signature"]
         assert key.sign(got.id, road_time(got), got.body.decode()) == signed
+
+
+def test_a_move_is_told_when_the_registry_shows_it_and_when_the_old_place_stayed_calm(
+    tmp_path, hook
+):
+    road = Road.lay(
+        tmp_path,
+        tenants=16,
+        decisions=DecisionPolicy(repeats=1, promote_after=9, dwell_s=60),
+        endpoints=(EndpointSettings("hook", hook.url, secret=SECRET),),
+        notify=NotifySettings(allow=("127.0.0.1/32",)),
+    )
+    road.history(35)
+    noisy = road.platform.middling(SHARD, 3)
+    begins = road.begins + 2 * WINDOW
+    road.surges.append(Surge(noisy, SHARD, begins, begins + 8 * WINDOW))
+    road.live(8)
+    proposed = ask(road, "GET", "/decisions?state=proposed")
+    (move,) = (one for one in proposed if one["action"] == "move")
+
+    def state() -> tuple[str, str]:
+        found = ask(road, "GET", f"/decisions/{move['id']}")
+        return found["state"], found["outcome"]
+
+    ask(road, "POST", f"/decisions/{move['id']}/approve", {"by": "ada"})
+    road.live(1)
+    assert state()[0] == "approved"
+    ask(road, "POST", "/tenants", {"id": noisy, "resources": ["db:shard-2"], "left": [SHARD]})
+    road.live(1)
+    assert state() == ("active", f"{noisy} is on db:shard-2")
+    road.live(4)
+    assert state()[0] == "active"
+    road.live(4)
+    assert state() == ("verified", f"no incident by {noisy} on {SHARD} for 1 min")
+    told(road, hook)
+    mine = [got.json for got in hook.got if got.json.get("decision", {}).get("id") == move["id"]]
+    assert [body["type"] for body in mine] == [
+        "decision.proposed",
+        "decision.approved",
+        "decision.active",
+        "decision.verified",
+    ]
+    road.close()
 
 
 def road_time(got: Any) -> Any:
