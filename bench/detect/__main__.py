@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=REPORTED, help="below 1000: tuning seeds")
     parser.add_argument("--seeds", type=int, default=0, help="per family; 0: as each load says")
     parser.add_argument("--loads", type=int, nargs="*", default=list(range(len(LOADS))))
-    parser.add_argument("--families", nargs="*", default=list(FAMILIES))
+    parser.add_argument("--families", nargs="*", default=list(FAMILIES), help="also: mild_surge")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--keep", type=Path, help="write the judged runs to this file")
     parser.add_argument("--verbose", action="store_true", help="list every run not as wanted")

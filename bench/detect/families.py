@@ -136,10 +136,21 @@ def everyone_peaks(draw: Draw) -> World:
 
 
 def big_but_harmless(draw: Draw) -> World:
-    """A large surge into free room."""
+    """A large surge into free room: of a resource twice as large as the tenants need on other
+    days, so that even the others' p95 by re-simulation stays what it was."""
+    i = draw.small()
+    surge = draw.room() * 0.3
+    draw.cores *= 2
+    draw.surge(i, surge, draw.span())
+    return draw.world((i,), "")
+
+
+def mild_surge(draw: Draw) -> World:
+    """The same in no larger a resource: some lift the others' p95 past the bar of the truth while
+    their typical latency hardly moves."""
     i = draw.small()
     draw.surge(i, draw.room() * 0.3, draw.span())
-    return draw.world((i,), "")
+    return draw.world((i,), NOISY)
 
 
 def self_inflicted(draw: Draw) -> World:
@@ -190,7 +201,10 @@ FAMILIES: dict[str, Callable[[Draw], World]] = {
     )
 }  # fmt: skip
 
+BORDERLINE: dict[str, Callable[[Draw], World]] = {mild_surge.__name__: mild_surge}
+"""Run only when named: near the bar of the truth its label is a matter of the bar."""
+
 
 def world_of(family: str, seed: int, shape: Shape | None = None) -> World:
     """Draw the world of a family and seed."""
-    return FAMILIES[family](Draw(family, seed, shape or Shape()))
+    return (FAMILIES | BORDERLINE)[family](Draw(family, seed, shape or Shape()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.detect.families import FAMILIES
+from bench.detect.families import BORDERLINE, FAMILIES
 from bench.detect.observe import CLEAR, Lens
 from bench.detect.worlds import Shape
 
@@ -107,7 +107,7 @@ class Plan:
                 continue
             for k in range(seeds):
                 dirty = not self.quick and k < load.dirty
-                for family in load.families:
+                for family in (*load.families, *BORDERLINE):
                     if family in self.families:
                         yield Job(
                             load.name, load.shape, family, self.first + k,

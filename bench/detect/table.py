@@ -149,12 +149,12 @@ def _families(plain: Mapping[str, Rows]) -> Iterator[str]:
 def _kinds(plain: Mapping[str, Rows]) -> Iterator[str]:
     rows = [row for some in plain.values() for row in some]
     right, of = figures.told_apart(rows)
-    share = right / of if of else float("nan")
-    yield "\n## Capacity or degraded\n"
     alone, asked = figures.told_alone(rows)
+    share = alone / asked if asked else float("nan")
+    yield "\n## Capacity or degraded\n"
     yield (
-        f"Told apart where one of the two is told: {right} of {of} = {_cell(share, APART)} "
-        f"(target {APART}). Told so, nothing else and nobody blamed: {alone} of {asked}.\n"
+        f"Told so, nothing else and nobody blamed: {alone} of {asked} = {_cell(share, APART)} "
+        f"(target {APART}). Where one of the two is told at all, the right one: {right} of {of}.\n"
     )
     table = figures.confusion(rows)
     names = [kind or "silence" for kind in figures.KINDS]

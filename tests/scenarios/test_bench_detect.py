@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.detect.families import FAMILIES, world_of
-from bench.detect.figures import counted, scores
+from bench.detect.families import BORDERLINE, FAMILIES, world_of
+from bench.detect.figures import counted, scores, told_alone
 from bench.detect.observe import observe
 from bench.detect.plan import LENSES, REPORTED, Plan
 from bench.detect.queueing import Server, serve
@@ -18,7 +18,7 @@ from bench.detect.worlds import Shape, run
 SMALL = Shape(tenants=6, job_s=(0.3, 0.5))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, *BORDERLINE])
 def test_the_same_seed_is_the_same_world_and_another_seed_another(family: str):
     first, again, other = (world_of(family, seed, SMALL) for seed in (1, 1, 2))
     assert np.array_equal(first.at, again.at)
@@ -42,6 +42,32 @@ def test_truth_is_what_a_re_run_says_and_nobody_is_an_aggressor_in_a_failing_res
     for family, blamed in (("surge", True), ("quiet", False), ("incident_with_surge", False)):
         world = world_of(family, 4, shape)
         assert bool(Replay(world, run(world)).truth().aggressors) is blamed, family
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("traces", ["", "B"])
+def test_a_surge_into_free_room_is_harmless_by_re_simulation_too(traces: str, seed: int):
+    shape = Shape(tenants=12, rate_cap=20.0, traces=traces)
+    world = world_of("big_but_harmless", seed, shape)
+    truth = Replay(world, run(world)).truth()
+    assert (truth.aggressors, world.kind) == ((), "")
+    assert truth.relief < 1.2
+
+
+def test_a_mild_surge_is_run_only_when_named():
+    assert not {job.family for job in Plan().jobs()} & set(BORDERLINE)
+    named = {job.family for job in Plan(families=tuple(BORDERLINE)).jobs()}
+    assert named == set(BORDERLINE)
+
+
+def test_only_a_verdict_told_alone_counts_as_told_apart():
+    def row(*kinds: str) -> Row:
+        return Row("deploy", 1, Truth((), 0.0, 1.0), "degraded", kinds, [], 1.0)
+
+    rows = [row("degraded"), row("degraded", "noisy_neighbour"), row(), row("capacity")]
+    assert told_alone(rows) == (1, 4)
+    table = "\n".join(report({("synthetic, 40 tenants", "", ""): rows}, {}))
+    assert "1 of 4 = 0.250 **missed**" in table
 
 
 def test_one_server_serves_in_order_and_a_shared_one_serves_all_at_once():
