@@ -35,6 +35,7 @@ from collector.wire import (
     headers_of,
     problem,
     send_reply,
+    sender_of,
 )
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,8 @@ class Collector:
             claim = self._claim(headers)
             limit = self.intake.body_bytes(claim.tenant)
             async with self._bodies.body(receive, headers, limit) as body:
-                request = Request(receiver.path, headers, body, _now_ms())
+                sender = sender_of(scope, claim.tenant)
+                request = Request(receiver.path, headers, body, _now_ms(), sender)
                 return await receiver.answer(request, claim)
         except Rejected as rejected:
             self.metrics.refused(rejected)

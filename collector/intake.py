@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from collector.admission import FINE, TENANT_RATE, VERDICTS, Budgets, is_stale, judge
 from collector.catalog import Catalog
+from collector.columns import NO_SERIES
 from collector.config import CollectorSettings, LimitSettings
 from collector.loops import compiled
 from collector.mapping import Mapped
@@ -30,7 +31,8 @@ from collector.model import (
 )
 from collector.oddities import Oddities
 from collector.quarantine import Quarantine
-from collector.series import IGNORED, NO_SERIES, REFUSED, LearntEnough, SeriesBook
+from collector.reader import Reader
+from collector.series import IGNORED, REFUSED, LearntEnough, SeriesBook
 from collector.spool import Spool
 from collector.tenancy import Resolver
 
@@ -107,7 +109,7 @@ class Intake:
     """Takes samples and rows of every receiver.
 
     Bodies are read on one thread of its own, which alone touches the series and the budgets: the
-    event loop goes on answering and receiving while a large body is read.
+    event loop goes on answering and receiving while a large body is read. Senders take turns.
     """
 
     def __init__(
@@ -122,13 +124,13 @@ class Intake:
         self.quarantine = Quarantine()
         self._spool = spool
         self._generation = ""
+        self._reader = Reader()
         self._book = self._new_book()
         self._swept_s = 0.0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
 
     def close(self) -> None:
         """Take nothing more."""
-        self._thread.shutdown(wait=False)
+        self._reader.close()
 
     @property
     def known_series(self) -> int:
@@ -152,35 +154,38 @@ class Intake:
 
     async def mapping(self) -> list[Mapped]:
         """Which rule took which metric of the series known now."""
-        work = self._thread.submit(lambda: self._book.mapping.lines(self._book.columns.seen_s))
-        return await asyncio.wrap_future(work)
+        return await self._reader.run(
+            "", lambda: self._book.mapping.lines(self._book.columns.seen_s)
+        )
 
-    async def samples(self, decode: Decode, *, now_ms: int) -> Accepted:
+    async def samples(self, decode: Decode, *, now_ms: int, sender: str = "") -> Accepted:
         """Decode against the known series, check every sample, append, return when on disk.
 
         Raises Rejected when the body as a whole cannot be read, or the spool cannot take it.
         """
-        done, accepted = await self.aside(lambda: self._take(decode, now_ms))
+        done, accepted = await self.aside(lambda: self._take(decode, now_ms), sender)
         await asyncio.wrap_future(done)
         return self._counted(accepted)
 
-    async def aside(self, work: Callable[[], Answer]) -> Answer:
-        """What `work` returns, run on the intake's thread.
+    async def aside(self, work: Callable[[], Answer], sender: str = "") -> Answer:
+        """What `work` returns, run on the intake's thread when the sender's turn has come.
 
         Raises Rejected at once while the spool takes nothing: reading the body would be in vain,
         and what its tenants may send must not be charged for it.
         """
         self._spool.check()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await self._reader.run(sender, work)
 
     def _take(self, decode: Decode, now_ms: int) -> tuple[Future[None], Accepted]:
         book = self._current_book(now_ms / 1000)
-        book.begin_body()
+        before = book.begin_body()
         try:
             readings = decode(book)
         except LearntEnough as enough:
             detail = "more new series than one body may bring: they are noted, send it again"
             raise Rejected(Rejection.UNAVAILABLE, detail, retry_after_s=1) from enough
+        finally:
+            book.resume_body(before)
         frames, accepted = self._admit(book, readings, now_ms)
         # Series stay "fresh" until a spool took them: a later request carries them then.
         done = self._spool.enqueue([*book.fresh, *frames], generation=self._generation)
@@ -194,9 +199,12 @@ class Intake:
         batch_id: str = "",
         refused: Iterable[Refused] = (),
         now_ms: int,
+        sender: str = "",
     ) -> Accepted:
         """Append usage rows whose tenants are resolved, as far as the tenants' rates allow."""
-        done, kept, shed = await self.aside(lambda: self._take_rows(table, batch_id, now_ms))
+        done, kept, shed = await self.aside(
+            lambda: self._take_rows(table, batch_id, now_ms), sender
+        )
         if done is not None:
             await asyncio.wrap_future(done)
         return self._counted(Accepted(rows=kept, refused=(*refused, *shed)))
@@ -227,9 +235,12 @@ class Intake:
             self._budgets,
             oddities=self.oddities,
             quarantine=self.quarantine,
+            pause=self._reader.pause,
         )
 
     def _current_book(self, now_s: float) -> SeriesBook:
+        if self._reader.in_between:  # the half read body holds slots of this book
+            return self._book
         if self._generation != self._spool.generation:
             self._generation = self._spool.generation
             self._book = self._new_book()
@@ -237,6 +248,8 @@ class Intake:
         return self._book
 
     def _sweep(self, now_s: float) -> None:
+        if self._reader.in_between:
+            return
         self._budgets.refresh(now_s=now_s)
         if now_s - self._swept_s > SWEEP_S:
             self._swept_s = now_s

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from collector.admission import Budgets, check_labels
 from collector.catalog import Catalog, Feed
+from collector.columns import NO_SERIES, SlotColumns
 from collector.config import LimitSettings
 from collector.keys import KeyIndex
 from collector.mapping import MappingBook
@@ -41,13 +41,15 @@ from collector.tenancy import ANYONE, Claim, Resolver
 Labels = Mapping[str, str]
 Table = dict[bytes, int]
 
-NO_SERIES = -1
 REPEATED = "\0"
 """Under this name a decoder reports a label that occurs twice."""
 
 MOST_NEW = 10_000
 MOST_NEW_BYTES = 16_000_000
 """Series, and bytes of their labels, that one body may bring: learning takes a second then."""
+
+LEARNT_A_TURN = 64
+"""Series learnt between two pauses, about 2 ms."""
 
 LONG_KEY = 1024
 
@@ -74,34 +76,11 @@ class Origin:
     kind: MeterKind | None = None  # None: as the catalog says
 
 
-class _Columns:
-    """Growing parallel arrays, one entry a slot."""
-
-    def __init__(self) -> None:
-        self.sid = np.full(1024, NO_SERIES, np.int64)
-        self.second = np.full(1024, NO_SERIES, np.int64)
-        self.tenant = np.zeros(1024, np.int32)
-        self.state = np.zeros(1024, np.uint8)
-        self.scale = np.ones(1024)
-        self.seen_s = np.zeros(1024)
-
-    def reserve(self, slot: int) -> None:
-        """Make room for `slot`."""
-        if slot >= len(self.sid):
-            self.sid, self.second = _doubled(self.sid), _doubled(self.second)
-            self.tenant, self.state = _doubled(self.tenant), _doubled(self.state)
-            self.scale, self.seen_s = _doubled(self.scale), _doubled(self.seen_s)
-
-
-Number = TypeVar("Number", np.int64, np.int32, np.uint8, np.float64)
-
-
-def _doubled(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    return np.concatenate([array, np.zeros_like(array)])
-
-
 class SeriesBook:
-    """The series of one spool generation. Not thread safe: one thread owns it."""
+    """The series of one spool generation. Not thread safe: one thread owns it.
+
+    `pause` is called while many are learnt; other bodies may be read against this book meanwhile.
+    """
 
     def __init__(
         self,
@@ -112,10 +91,12 @@ class SeriesBook:
         *,
         oddities: Oddities | None = None,
         quarantine: Quarantine | None = None,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
         self.mapping = MappingBook()
         self.oddities = oddities or Oddities()
         self._quarantine = quarantine or Quarantine()
+        self._pause = pause
         self._catalog = catalog
         self._resolver = resolver
         self._limits = limits
@@ -130,7 +111,7 @@ class SeriesBook:
         self._new = self._new_bytes = 0
         self._sids: dict[str, int] = {}
         self._tenants: dict[TenantId, int] = {}
-        self.columns = _Columns()
+        self.columns = SlotColumns()
         self.tenants: list[TenantId] = []
         self._places = np.zeros(0, np.int64)
         self._places_epoch = -1
@@ -173,9 +154,15 @@ class SeriesBook:
         """Why a slot in state REFUSED takes no samples."""
         return self._refusals[slot]
 
-    def begin_body(self) -> None:
-        """Another body may bring new series."""
+    def begin_body(self) -> tuple[int, int]:
+        """Another body may bring new series; what `resume_body` wants to hear after it."""
+        before = self._new, self._new_bytes
         self._new = self._new_bytes = 0
+        return before
+
+    def resume_body(self, before: tuple[int, int]) -> None:
+        """The body that was half read when the last one began goes on."""
+        self._new, self._new_bytes = before
 
     def learn(self, origin: Origin, key: bytes, labels: Labels, *, now_s: float) -> int:
         """The slot of a series not seen before; its `Series` frames are added to `fresh`.
@@ -184,6 +171,10 @@ class SeriesBook:
         either, they share one refusal.
         """
         self._new += 1
+        if self._new % LEARNT_A_TURN == 0:
+            self._pause()
+            if (slot := self.table(origin).get(key, NO_SERIES)) != NO_SERIES:
+                return slot  # learnt meanwhile, from another body
         self._new_bytes += sum(map(len, labels)) + sum(map(len, labels.values()))
         if self._new > MOST_NEW or self._new_bytes > MOST_NEW_BYTES:
             return self._too_many_new(origin, key, now_s)

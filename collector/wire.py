@@ -40,12 +40,16 @@ class Disconnected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A complete request. Header names are lower case; `now_ms` is when it was complete."""
+    """A complete request. Header names are lower case; `now_ms` is when it was complete.
+
+    Bodies of one `sender` wait for each other, and for those of others only by turns.
+    """
 
     path: str
     headers: Mapping[str, str]
     body: bytes
     now_ms: int
+    sender: str = ""
 
     def header(self, name: str) -> str:
         """A header's value, "" when it is absent."""
@@ -75,6 +79,12 @@ def media_type_of(headers: Mapping[str, str]) -> str:
 def headers_of(scope: Scope) -> dict[str, str]:
     """The request's headers; of a repeated one the last counts."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def sender_of(scope: Scope, tenant: str) -> str:
+    """Whose turn a body waits for: the tenant's its token is bound to, else the connection's."""
+    host, port = scope.get("client") or ("", 0)
+    return f"tenant {tenant}" if tenant else f"{host} {port}"
 
 
 class Bodies:

@@ -81,13 +81,15 @@ def _compiled(
     found = Readings(slots[:count].copy(), ts_ms[:count].copy(), values[:count].copy())
     if not left:
         return found
+    # Learning pauses, and other bodies are read meanwhile in the same rooms.
+    data, others = Plain.of(data.tobytes()), others[:left].copy()
     slow = _Slow(data.tobytes(), book, origin, now_s)
     learnt: list[tuple[int, int, int]] = []
-    spans = others[:left, :3].tolist()
+    spans = others[:, :3].tolist()
     usual = [slow.other(start, end, stop, learnt) for start, end, stop in spans]
     known = np.array(learnt, np.int64).reshape(-1, 3)
     index.remember(data.room, known[:, :2].copy(), known[:, 2].copy())
-    found = _with_new(found, np.array(usual, np.int64), others[:left])
+    found = _with_new(found, np.array(usual, np.int64), others)
     return slow.native.joined(slow.with_others(found), slow.exemplars)
 
 

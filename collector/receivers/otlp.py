@@ -48,7 +48,7 @@ class OtlpReceiver:
             limits = self._intake.widest
             return otlp.read(points, book, claim, self._keep, limits, now_s=now_s)
 
-        accepted = await self._intake.samples(decode, now_ms=request.now_ms)
+        accepted = await self._intake.samples(decode, now_ms=request.now_ms, sender=request.sender)
         if accepted.refused and accepted.shed:
             raise Rejected(Rejection.TENANT_RATE, _told(accepted), retry_after_s=5)
         if request.media_type == JSON:

@@ -36,7 +36,9 @@ class RemoteWriteReceiver:
         def decode(book: SeriesBook) -> Readings:
             return self._decoder(message, request, claim)(book)
 
-        return reply_of(await self._intake.samples(decode, now_ms=request.now_ms))
+        return reply_of(
+            await self._intake.samples(decode, now_ms=request.now_ms, sender=request.sender)
+        )
 
     def refuse(self, rejected: Rejected, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002
         """A problem; see `Receiver`."""

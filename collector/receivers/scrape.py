@@ -153,16 +153,16 @@ class Scraper:
             max_series=self._limits.series_per_request,
             openmetrics="openmetrics" in page.media_type,
         )
-        return await self._stored(decode, now_ms)
+        return await self._stored(decode, now_ms, f"scrape {name_of(target)}")
 
-    async def _stored(self, decode: Decode, now_ms: int) -> Accepted:
+    async def _stored(self, decode: Decode, now_ms: int, sender: str) -> Accepted:
         for _ in range(_TRIES - 1):
             try:
-                return await self._intake.samples(decode, now_ms=now_ms)
+                return await self._intake.samples(decode, now_ms=now_ms, sender=sender)
             except Rejected as rejected:
                 if rejected.reason is not Rejection.UNAVAILABLE or rejected.retry_after_s != 1:
                     raise
-        return await self._intake.samples(decode, now_ms=now_ms)
+        return await self._intake.samples(decode, now_ms=now_ms, sender=sender)
 
 
 def _check_samples(page: bytes, limit: int) -> None:

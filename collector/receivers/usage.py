@@ -29,9 +29,13 @@ class UsageReceiver:
     async def answer(self, request: Request, claim: Claim) -> Reply:
         """Decode, admit, append; see `Receiver`."""
         batch_id = _batch_id(request, claim)
-        rows = await self._intake.aside(lambda: self._decode(request, claim))
+        rows = await self._intake.aside(lambda: self._decode(request, claim), request.sender)
         accepted = await self._intake.rows(
-            rows.table, batch_id=batch_id, refused=rows.refused, now_ms=request.now_ms
+            rows.table,
+            batch_id=batch_id,
+            refused=rows.refused,
+            now_ms=request.now_ms,
+            sender=request.sender,
         )
         if accepted.refused:
             return partial(accepted.refused, accepted.rows, "rows")

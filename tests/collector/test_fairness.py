@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import threading
 import time
 from collections import Counter
 
 import httpx
 import pytest
 
+from collector import loops
 from collector.config import LimitSettings
+from collector.keys import SCAN
 from tests.collector.rooms import client, collector, readings
 from tests.collector.senders import RW1_HEADERS, series, snappy, write_request
 
@@ -73,6 +76,53 @@ def test_a_million_series_of_one_tenant_cost_the_others_nothing(tmp_path):
 
     check(written, statuses, 200)
     assert grown < 300 * 1024, f"{grown} KiB more memory"
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_bodies_let_by_while_series_are_learnt_declare_and_count_each_once(tmp_path, compiled):
+    """The long body and those let by bring the same new series and known ones, in the same room."""
+    loops._loaded.clear()
+    assert not compiled or loops.load(SCAN)
+    try:
+        statuses = asyncio.run(_crossing(tmp_path))
+    finally:
+        loops._loaded.clear()
+    assert statuses == [204] * 6
+    found = Counter((one.tenant, one.identity) for one, _, _ in readings(tmp_path))
+    assert Counter(tenant for tenant, _ in found) == {"umbrella": 1000, "acme": 30}
+    assert sorted(Counter(found.values()).items()) == [(1, 940), (2, 60 + 30)]
+
+
+async def _crossing(tmp_path) -> list[int]:
+    app, go = collector(tmp_path), threading.Event()
+
+    async def send(content: bytes, port: int) -> int:
+        transport = httpx.ASGITransport(app, client=("127.0.0.1", port))
+        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as http:
+            answer = await http.post("/api/v1/write", content=content, headers=RW1_HEADERS)
+        return answer.status_code
+
+    known = await send(body("acme", range(30)), 1)
+    held = asyncio.create_task(app.intake.aside(lambda: go.wait(10), "held"))
+    await asyncio.sleep(0.05)
+    long = asyncio.create_task(send(body("umbrella", range(1000)), 2))
+    await asyncio.sleep(0.2)
+    crossing = [
+        asyncio.create_task(send(content, port))
+        for port, content in enumerate(
+            [
+                body("acme", range(30)),
+                body("umbrella", range(50, 80)),  # the 64th among them, at which it pauses
+                body("umbrella", range(970, 1000)),
+            ],
+            3,
+        )
+    ]
+    await asyncio.sleep(0.2)
+    go.set()
+    statuses = [known, 204 if await held else 0, *await asyncio.gather(long, *crossing)]
+    app.close()
+    return statuses
 
 
 def test_a_tenant_in_a_body_of_many_is_shed_alone(tmp_path):
