@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from analyzer import backup, compaction, registry, rollup
+from analyzer import backup, compaction, registry, rollup, slack
 from analyzer.advice import attach
 from analyzer.api import (
     alerts,
@@ -174,6 +174,7 @@ class Analyzer:
             Job("compact", 600.0, compact),
             *([Job("state", saving, save)] if saving else []),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),
+            Job("shrink", 86_400.0, lambda _: slack.give_back(store, settings.data)),
         ]
 
     def advise(self, now: datetime) -> object:

@@ -43,6 +43,10 @@ A = TypeVar("A")
 COLD_GRAINS = ("10s", "1m", "1h")
 """Grains whose old rows move into Parquet; days are few and stay."""
 
+BLOCK = 65_536
+"""Bytes of a block in new files: every table holds two at least. The smallest in which integers are
+still bit-packed; with DuckDB's default of 262,144 a small database is four times as large."""
+
 
 @cache
 def queries() -> Mapping[str, str]:
@@ -249,6 +253,8 @@ def _connect(
         **limits,
         # A checkpoint inside a commit is the tail of the latency: we checkpoint on purpose.
         "checkpoint_threshold": "512MB",
+        "default_block_size": str(BLOCK),
+        "storage_compatibility_version": "v1.4.0",  # text as dictionaries of packed strings
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "temp_directory": str(place / "partywall.duckdb.tmp"),
@@ -445,7 +451,8 @@ class Store:
         """Put a closed database file in the place of this one; readers wait that long.
 
         The old file is closed first, so that no write-ahead log is left that would be applied to
-        the new one. Raises TimeoutError when readers do not finish in `patience_s`.
+        the new one. Raises TimeoutError when readers do not finish in `patience_s`, OSError when
+        the old file cannot be folded or replaced: it stays then.
         """
         assert self._path is not None, "a store in memory has no file"
         with self._writer, self._inside:
@@ -453,6 +460,8 @@ class Store:
                 raise TimeoutError(f"queries still run after {patience_s:g} s, try again")
             self._connection.close()
             try:
+                if self._path.with_name(self._path.name + ".wal").exists():
+                    raise OSError("the old file could not be checkpointed, it stays")
                 os.replace(file, self._path)
                 _sync(self._path.parent)
             finally:

@@ -151,3 +151,8 @@ INSERT INTO hot_1h BY NAME SELECT * FROM batch;
 SELECT DISTINCT parse_filename(filename) AS file
 FROM read_parquet($files, filename = true)
 WHERE tenant IN (SELECT unnest($tenants::VARCHAR[]));
+
+-- name: database_blocks
+-- Bytes of a block, and how many the file has and uses for nothing.
+SELECT block_size, total_blocks, free_blocks FROM pragma_database_size()
+WHERE database_name = current_database();
