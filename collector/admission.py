@@ -179,6 +179,11 @@ class Budgets:
 
     def open_series(self, tenant: TenantId, *, now_s: float) -> None:
         """Count one more active series. Raises Rejected(TENANT_SERIES) at the limit."""
+        self.check_series(tenant, now_s=now_s)
+        self._columns.active[self._places[tenant]] += 1
+
+    def check_series(self, tenant: TenantId, *, now_s: float) -> None:
+        """Raises Rejected(TENANT_SERIES) when the tenant may have no further series."""
         place, columns = self._place(tenant, now_s), self._columns
         if columns.active[place] >= columns.series[place]:
             raise Rejected(
@@ -186,7 +191,6 @@ class Budgets:
                 f"tenant {tenant} has {columns.active[place]} active series, the limit: send fewer "
                 "label values or raise limits.active_series",
             )
-        columns.active[place] += 1
 
     def close_series(self, tenant: TenantId) -> None:
         """One series of the tenant went idle."""

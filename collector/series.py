@@ -296,6 +296,7 @@ class SeriesBook:
         if not feeds:
             return [], UNKNOWN_TENANT, 1.0, ""
         tenant = self._resolver.tenant_of(labels, origin.claim)
+        self._budgets.check_series(tenant, now_s=now_s)  # a flood is refused before more is done
         self._budgets.check_labels(tenant, labels)
         series = [self._series(origin, feed, tenant, labels) for feed in feeds]
         if len(self) - self._dead >= self._limits.series_total:

@@ -9,7 +9,7 @@ import asyncio
 import resource
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 
 import httpx
 import pytest
@@ -27,7 +27,7 @@ LIMIT = 500
 
 def body(tenant: str, numbers: range) -> bytes:
     name = {"__name__": "partywall_finished_total", "tenant": tenant, "resource": "db:x"}
-    entries = (series({**name, "n": str(n)}, [(1.0, NOW)]) for n in numbers)
+    entries = (series({**name, "n": str(n)}, [(n + 1.0, NOW)]) for n in numbers)
     return snappy(write_request(*entries))
 
 
@@ -84,16 +84,20 @@ def test_bodies_let_by_while_series_are_learnt_declare_and_count_each_once(tmp_p
     loops._loaded.clear()
     assert not compiled or loops.load(SCAN)
     try:
-        statuses = asyncio.run(_crossing(tmp_path))
+        statuses, known = asyncio.run(_crossing(tmp_path))
     finally:
         loops._loaded.clear()
-    assert statuses == [204] * 6
-    found = Counter((one.tenant, one.identity) for one, _, _ in readings(tmp_path))
-    assert Counter(tenant for tenant, _ in found) == {"umbrella": 1000, "acme": 30}
-    assert sorted(Counter(found.values()).items()) == [(1, 940), (2, 60 + 30)]
+    assert statuses == [204] * 7
+    assert known == 1030, "no series twice"
+    found = defaultdict[tuple[str, str], list[float]](list)
+    for one, _, value in readings(tmp_path):
+        found[one.tenant, one.identity].append(value)
+    assert all(len(set(values)) == 1 for values in found.values()), "each its own value"
+    again = Counter((tenant, len(values)) for (tenant, _), values in found.items())
+    assert again == {("umbrella", 2): 940, ("umbrella", 3): 60, ("acme", 2): 30}
 
 
-async def _crossing(tmp_path) -> list[int]:
+async def _crossing(tmp_path) -> tuple[list[int], int]:
     app, go = collector(tmp_path), threading.Event()
 
     async def send(content: bytes, port: int) -> int:
@@ -121,8 +125,9 @@ async def _crossing(tmp_path) -> list[int]:
     await asyncio.sleep(0.2)
     go.set()
     statuses = [known, 204 if await held else 0, *await asyncio.gather(long, *crossing)]
+    statuses.append(await send(body("umbrella", range(1000)), 2))
     app.close()
-    return statuses
+    return statuses, app.intake.known_series
 
 
 def test_a_tenant_in_a_body_of_many_is_shed_alone(tmp_path):
