@@ -121,6 +121,11 @@ class Client:
         await self._send("POST", path, json=dict(body) or None)
         self._kept.clear()
 
+    async def remove(self, path: str) -> None:
+        """Take something away for good."""
+        await self._send("DELETE", path)
+        self._kept.clear()
+
     async def create(
         self, adapter: TypeAdapter[Answer], path: str, body: Mapping[str, object]
     ) -> Answer:
@@ -232,6 +237,9 @@ ENDPOINTS = TypeAdapter(list[views.EndpointView])
 DELIVERIES = TypeAdapter(list[views.DeliveryView])
 DELIVERY = TypeAdapter(views.DeliveryDetail)
 ROUTES = TypeAdapter(list[routing_views.RouteView])
+REPLAYED = TypeAdapter(views.Replayed)
+ROUTE = TypeAdapter(routing_views.RouteView)
+WINDOW = TypeAdapter(routing_views.MaintenanceView)
 REHEARSAL = TypeAdapter(routing_views.RehearsalView)
 SILENCE = TypeAdapter(routing_views.SilenceView)
 SILENCES = TypeAdapter(list[routing_views.SilenceView])

@@ -15,6 +15,7 @@ from analyzer.api.views import Health
 from dashboard import theme, wording
 from dashboard.client import Client, ClientError
 from dashboard.components.aria import hidden, named
+from dashboard.components.decision import REMOVE
 from dashboard.components.panel import Children, failure_note
 
 log = logging.getLogger(__name__)
@@ -278,7 +279,10 @@ def _act(app: Dash, api: Client) -> None:
             return no_update, False, no_update
         place, _, label = path.partition("#")
         try:
-            await api.post(f"/{place}", wish(place, label, who or "dashboard"))
+            if label == REMOVE:
+                await api.remove(f"/{place}")
+            else:
+                await api.post(f"/{place}", wish(place, label, who or "dashboard"))
         except ClientError as error:
             log.warning("action refused", extra={"place": place, "request_id": error.request_id})
             return [toast("Not done", f"{error.detail} {error.remedy}", bad=True)], False, no_update

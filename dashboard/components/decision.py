@@ -11,6 +11,9 @@ from dashboard.components.badge import badge, state_badge
 
 VERBS = {"throttle": "Throttle", "move": "Move", "promote": "Promote", "demote": "Demote"}
 
+REMOVE = "remove"
+"""The label of an action that takes its path away instead of sending to it."""
+
 FEW = 3
 """So many reasons are shown at once; more wait to be asked for."""
 

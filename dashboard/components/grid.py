@@ -5,7 +5,7 @@ Sorting, filtering and paging of ten thousand rows stay with the analyzer (infin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dash_ag_grid as dag
@@ -24,6 +24,12 @@ THEME = (
 
 BLOCK = 100
 """Rows one request of an infinite grid brings."""
+
+TICKS = {
+    "rowSelection": {"mode": "multiRow", "enableClickSelection": False},
+    "selectionColumnDef": {"width": 36, "minWidth": 36, "maxWidth": 36},
+}
+"""Boxes before the rows."""
 
 Field = str | int | bool | None
 ColumnDef = dict[str, object]
@@ -77,7 +83,9 @@ def grid(
     infinite: bool = False,
     sort: str = "",
     empty: str = "Nothing matches.",
+    ticked: str = "",
 ) -> Component:
+    """`ticked` names the field that tells rows apart, when rows can be ticked (`selectedRows`)."""
     defs = [column_def(column) for column in columns]
     for one in defs:
         if one["field"] == sort:
@@ -93,14 +101,15 @@ def grid(
             "filter": False,
             "cellDataType": False,
         },
-        dashGridOptions=_options(empty, infinite=infinite),
+        dashGridOptions=_options(empty, infinite=infinite) | (TICKS if ticked else {}),
+        **({"getRowId": f"params.data.{ticked}"} if ticked else {}),
         style={"height": f"{height}px", "width": "100%"},
         className="pw-grid",
     )
     return found
 
 
-def _options(empty: str, *, infinite: bool) -> Mapping[str, object]:
+def _options(empty: str, *, infinite: bool) -> dict[str, object]:
     found: dict[str, object] = {
         "theme": {"function": THEME},
         "animateRows": False,

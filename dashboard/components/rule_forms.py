@@ -1,4 +1,4 @@
-"""Forms of the alerts page: silence, try a route against the past, fire a test."""
+"""Forms of the alerts page: silence, try a route against the past, fire a test, replay."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
 from analyzer.api.views import EndpointView
+from dashboard import wording
 from dashboard.address import quoted
-from dashboard.client import DELIVERY, REHEARSAL, SILENCE, Client, ClientError
+from dashboard.client import DELIVERY, REHEARSAL, REPLAYED, SILENCE, Client, ClientError
 from dashboard.components.exchange import exchange
 from dashboard.components.rules import rehearsal
 
@@ -22,13 +23,15 @@ LENGTHS = [("30m", "30 minutes"), ("2h", "2 hours"), ("8h", "8 hours"), ("1d", "
 
 
 def silence_form() -> Component:
-    return _form(
+    return form(
         "Silence something",
         "hush",
         [
-            _text("hush-match", "Events", "resource = db:shard-3, severity = ticket", wide=True),
-            _text("hush-author", "Your name", ""),
-            _text("hush-reason", "Why", "", wide=True),
+            text_input(
+                "hush-match", "Events", "resource = db:shard-3, severity = ticket", wide=True
+            ),
+            text_input("hush-author", "Your name", ""),
+            text_input("hush-reason", "Why", "", wide=True),
             dmc.Select(
                 id="hush-for",
                 label="For",
@@ -43,24 +46,26 @@ def silence_form() -> Component:
 
 
 def try_form() -> Component:
-    return _form(
+    return form(
         "Try a route against the last 30 days",
         "try",
         [
-            _text("try-match", "Events", "severity = page, victim_plan = enterprise", wide=True),
-            _text("try-to", "To", "* or names of endpoints"),
+            text_input(
+                "try-match", "Events", "severity = page, victim_plan = enterprise", wide=True
+            ),
+            text_input("try-to", "To", "* or names of endpoints"),
         ],
         "Try",
     )
 
 
 def fire_form() -> Component:
-    return _form(
+    return form(
         "Fire a past incident as a test",
         "fire",
         [
             dmc.Select(id="fire-endpoint", label="Endpoint", data=[], size="xs"),
-            _text("fire-incident", "Incident", "INC-…; empty sends a ping"),
+            text_input("fire-incident", "Incident", "INC-…; empty sends a ping"),
         ],
         "Fire",
     )
@@ -71,7 +76,22 @@ def choices(found: Sequence[EndpointView]) -> list[dict[str, str]]:
     return [{"value": one.id, "label": one.name} for one in found]
 
 
+def replay_form() -> Component:
+    """Sends again what is ticked in the log."""
+    return html.Div(
+        [
+            html.Button(
+                "Replay the ticked", id="again-go", type="button", className="pw-button is-quiet",
+                n_clicks=0,
+            ),
+            html.Span(id="again-said", role="status", className="pw-dim"),
+        ],
+        className="pw-form",
+    )  # fmt: skip
+
+
 def register(app: Dash, api: Client) -> None:
+    _replays(app, api)
     _silences(app, api)
     _tries(app, api)
     _fires(app, api)
@@ -110,7 +130,7 @@ def _silences(app: Dash, api: Client) -> None:
         try:
             made = await api.create(SILENCE, "/silences", wanted)
         except ClientError as error:
-            return _refused(error), no_update, no_update, no_update
+            return refused(error), no_update, no_update, no_update
         muted = f" It mutes {len(made.mutes)} open incidents." if made.mutes else ""
         return html.P(f"Silenced.{muted}"), "", "", refreshes + 1
 
@@ -130,7 +150,7 @@ def _tries(app: Dash, api: Client) -> None:
         try:
             found = await api.create(REHEARSAL, "/routes/backtest", {"days": 30, "route": route})
         except ClientError as error:
-            return _refused(error)
+            return refused(error)
         return rehearsal(found)
 
 
@@ -151,8 +171,35 @@ def _fires(app: Dash, api: Client) -> None:
         try:
             sent = await api.create(DELIVERY, f"/endpoints/{quoted(endpoint)}/test", body)
         except ClientError as error:
-            return _refused(error)
+            return refused(error)
         return exchange(sent)
+
+
+def _replays(app: Dash, api: Client) -> None:
+    @app.callback(
+        Output("again-said", "children"),
+        Output("sent-grid", "selectedRows"),
+        Output("refresh", "n_clicks", allow_duplicate=True),
+        Input("again-go", "n_clicks"),
+        State("sent-grid", "selectedRows"),
+        State("refresh", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    async def again(
+        clicks: int, ticked: list[dict[str, str]] | None, refreshes: int
+    ) -> tuple[object, ...]:
+        if not clicks:
+            return (no_update,) * 3
+        if not ticked:
+            return "Tick the messages to send again.", no_update, no_update
+        try:
+            done = await api.create(
+                REPLAYED, "/deliveries/replay", {"ids": [one["id"] for one in ticked]}
+            )
+        except ClientError as error:
+            return refused(error), no_update, no_update
+        words = f"{wording.plural(done.replayed, 'message')} sent again, under the same ids."
+        return words, [], refreshes + 1
 
 
 def parted(text: str | None) -> list[str]:
@@ -160,12 +207,12 @@ def parted(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def _refused(error: ClientError) -> Component:
+def refused(error: ClientError) -> Component:
     log.warning("refused", extra={"request_id": error.request_id})
     return html.P(f"{error.detail} {error.remedy}".strip())
 
 
-def _text(id_: str, label: str, example: str, *, wide: bool = False) -> Component:
+def text_input(id_: str, label: str, example: str, *, wide: bool = False) -> Component:
     found: Component = dmc.TextInput(
         id=id_,
         label=label,
@@ -177,7 +224,7 @@ def _text(id_: str, label: str, example: str, *, wide: bool = False) -> Componen
     return found
 
 
-def _form(title: str, name: str, fields: list[Component], go: str) -> Component:
+def form(title: str, name: str, fields: list[Component], go: str) -> Component:
     button = html.Button(go, id=f"{name}-go", type="button", className="pw-button", n_clicks=0)
     said = html.Div(id=f"{name}-said", className="pw-said", role="status")
     return html.Details(

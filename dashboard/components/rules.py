@@ -12,7 +12,7 @@ from analyzer.api.routing_views import MaintenanceView, RehearsalView, RouteView
 from dashboard import wording
 from dashboard.components import table
 from dashboard.components.badge import badge, incident_link
-from dashboard.components.decision import action
+from dashboard.components.decision import REMOVE, action
 from dashboard.components.table import Cell, Column
 
 TONES = {"active": "warn", "open": "warn", "pending": "plain", "planned": "plain"}
@@ -27,6 +27,7 @@ def routes(found: Sequence[RouteView]) -> Component:
         Column("Again", wide_only=True),
         Column("Fallback", wide_only=True),
         Column("Made in", wide_only=True),
+        Column(""),
     ]
     return table.table(
         columns, [_route(one) for one in found], "Routes in the order they are asked"
@@ -47,6 +48,7 @@ def _route(one: RouteView) -> list[Cell]:
         span(one.repeat_s),
         one.fallback or "–",
         "the file" if one.source == "config" else "the API",
+        removal(f"routes/{one.id}", f"Remove the route {one.name}.", one.source),
     ]
 
 
@@ -92,6 +94,7 @@ def windows(found: Sequence[MaintenanceView]) -> Component:
         Column("When"),
         Column("Next", wide_only=True),
         Column("Why", wide_only=True),
+        Column(""),
     ]
     return table.table(columns, [_window(one) for one in found], "Maintenance windows")
 
@@ -106,7 +109,13 @@ def _window(one: MaintenanceView) -> list[Cell]:
         weekly if one.days else once,
         _moment(one.next_start),
         one.reason or "–",
+        removal(f"maintenance/{one.id}", f"Remove the planned work {one.name}.", one.source),
     ]
+
+
+def removal(path: str, plan: str, source: str) -> Cell:
+    """What the file says is taken away there; what the API made, here."""
+    return "" if source == "config" else action(f"{path}#{REMOVE}", "Remove", plan)
 
 
 def rehearsal(found: RehearsalView) -> Component:

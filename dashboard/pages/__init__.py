@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
@@ -65,7 +65,12 @@ def render(at: Address) -> Component:
             className="pw-page-head",
         )
     head = html.Div(_head(page, at), className="pw-page-head")
-    return html.Div([head, html.Div(page.layout(at), className="pw-panels")], key=at.path)
+    mark: dict[str, Any] = {"data-page": at.path}  # which page this is, for who drives a browser
+    return html.Div(
+        [head, html.Div(page.layout(at), className="pw-panels")],
+        key=at.path,
+        **mark,
+    )
 
 
 def _head(page: Page, at: Address) -> list[Component]:

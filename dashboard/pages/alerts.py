@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from analyzer.api.views import DeliveryView, EndpointView
 from dashboard import address, client, wording
 from dashboard.client import Client
-from dashboard.components import endpoint_form, kpi, rule_forms, rules, table
+from dashboard.components import endpoint_form, kpi, plan_forms, rule_forms, rules, table
 from dashboard.components.badge import state_badge
 from dashboard.components.chips import chips
 from dashboard.components.decision import action
@@ -29,11 +29,12 @@ LOST = frozenset({"dead", "failed"})
 WAITING = frozenset({"pending", "in_flight"})
 
 COLUMNS = [
-    GridColumn("created", "Made (UTC)", 110, show="pwTime"),
-    GridColumn("event", "Event", 140, grow=2, render="PwDelivery"),
+    # On a phone the first three must fit: when, what, and whether it arrived.
+    GridColumn("created", "Made (UTC)", 104, show="pwTime"),
+    GridColumn("event", "Event", 122, grow=2, render="PwDelivery"),
+    GridColumn("state", "State", 94, render="PwState"),
     GridColumn("incident", "Incident", 110, render="PwIncident", wide_only=True),
     GridColumn("endpoint", "To", 130),
-    GridColumn("state", "State", 100, render="PwState"),
     GridColumn("attempt", "Attempts", 90, number=True, wide_only=True),
     GridColumn("status", "HTTP", 75, number=True, wide_only=True),
     GridColumn("ms", "Took, ms", 90, show="pwNumber", number=True, wide_only=True),
@@ -81,6 +82,7 @@ def layout(_at: address.Address) -> list[Component]:
             "Routes",
             "Who is told of what: the first that fits, unless it goes on.",
             html.Div(id="ways-table"),
+            plan_forms.route_form(),
             rule_forms.try_form(),
             height=120,
             wide="pw-w-full",
@@ -99,6 +101,7 @@ def layout(_at: address.Address) -> list[Component]:
             "Planned work",
             "Windows in which nobody is told.",
             html.Div(id="works-table"),
+            plan_forms.window_form(),
             height=60,
             wide="pw-w-6",
         ),
@@ -107,7 +110,8 @@ def layout(_at: address.Address) -> list[Component]:
             "Deliveries",
             "One row a message and endpoint, newest first; open one to see it on the wire.",
             html.Div(id="sent-chips"),
-            grid("sent-grid", COLUMNS, height=480, empty="No such message."),
+            rule_forms.replay_form(),
+            grid("sent-grid", COLUMNS, height=480, empty="No such message.", ticked="id"),
             height=480,
         ),
         panel(
@@ -123,6 +127,7 @@ def layout(_at: address.Address) -> list[Component]:
 
 def register(app: Dash, api: Client) -> None:
     endpoint_form.register(app, api)
+    plan_forms.register(app, api)
     rule_forms.register(app, api)
     follow(app, "sent-chips", lambda at: chips("State", "var-state", at.state, STATES, at))
     _deliveries(app, api)

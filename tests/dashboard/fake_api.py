@@ -58,7 +58,7 @@ class FakeApi:
     def app(self) -> FastAPI:
         app = FastAPI()
         app.middleware("http")(self._mood)
-        for register in (_overview, _tenants, _incidents, _money, _rest, _routing):
+        for register in (_overview, _tenants, _incidents, _money, _rest, _routing, _rules):
             register(app, self)
         return app
 
@@ -264,6 +264,28 @@ def _routing(app: FastAPI, fake: FakeApi) -> None:
     @app.get("/api/v1/maintenance")
     async def maintenance() -> list[routing_views.MaintenanceView]:
         return story_alerts.windows(fake.story())
+
+
+def _rules(app: FastAPI, fake: FakeApi) -> None:
+    @app.post("/api/v1/routes", status_code=201)
+    async def add_route(body: routing_views.RouteIn) -> routing_views.RouteView:
+        fake.posts.append(("routes", {"name": body.name, "to": ",".join(body.to)}))
+        made = story_alerts.routes(fake.story())[0]
+        return made.model_copy(update={"name": body.name, "unknown": []})
+
+    @app.post("/api/v1/maintenance", status_code=201)
+    async def plan(body: routing_views.MaintenanceIn) -> routing_views.MaintenanceView:
+        fake.posts.append(("maintenance", {"name": body.name, "days": ",".join(body.days)}))
+        return story_alerts.windows(fake.story())[0].model_copy(update={"name": body.name})
+
+    @app.delete("/api/v1/{kind}/{name}", status_code=204)
+    async def remove(kind: str, name: str) -> None:
+        fake.posts.append((f"remove {kind}/{name}", {}))
+
+    @app.post("/api/v1/deliveries/replay", status_code=202)
+    async def replay(body: routing_views.ReplayIn) -> views.Replayed:
+        fake.posts.append(("deliveries/replay", {"ids": ",".join(body.ids)}))
+        return views.Replayed(replayed=len(body.ids))
 
 
 def main() -> None:

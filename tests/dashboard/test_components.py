@@ -2,9 +2,10 @@
 
 import pytest
 
+from analyzer.api.routing_views import MaintenanceIn, RouteIn
 from analyzer.api.views import CheckView, EndpointIn
 from analyzer.notify.channels import CHANNELS
-from dashboard.components import endpoint_form
+from dashboard.components import endpoint_form, plan_forms
 from dashboard.components.banner import banner
 from dashboard.components.checklist import checklist
 from dashboard.components.decision import headline
@@ -116,3 +117,57 @@ def test_only_the_fields_of_the_chosen_format_are_shown():
 def test_money_columns_sort_as_numbers():
     found = column_def(GridColumn("total", "Total", number=True, money=True))
     assert found["comparator"] == {"function": "pwByNumber"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("", "", "", "0", "0", "", "", False), "Give it a name."),
+        (("n", "", "", "0", "300", "", "", False), "Say both when"),
+        (("n", "", "", "0", "0", "boss", "", False), "Say both when"),
+    ],
+)
+def test_a_route_says_what_is_missing(given, said):
+    assert str(plan_forms.route_wish(*given)).startswith(said)
+
+
+def test_a_route_is_sent_as_the_api_wants_it():
+    given = (" n ", "severity = page", "", "3600", "900", "boss, chief", "mail", True)
+    assert plan_forms.route_wish(*given) == {
+        "name": "n", "match": ["severity = page"], "to": ["*"], "continues": True,
+        "repeat_s": 3600.0, "fallback": "mail",
+        "steps": [{"after_s": 900.0, "to": ["boss", "chief"]}],
+    }  # fmt: skip
+    RouteIn.model_validate(plan_forms.route_wish(*given))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("", "a = b", "", "", "", "", 60, "", ""), "Give it a name."),
+        (("n", "", "now", "now+1h", "", "", 60, "", ""), "Say whose events"),
+        (("n", "a = b", "now", "", "", "", 60, "", ""), "Say from when"),
+        (("n", "a = b", "now", "now+1h", "sat", "02:00", 60, "", ""), "Plan it once"),
+    ],
+)
+def test_planned_work_says_what_is_missing(given, said):
+    assert str(plan_forms.window_wish(*given)).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (
+            ("n", "a = b", "now", "now+1h", "", "", 60, "", "why"),
+            {"starts_at": "now", "ends_at": "now+1h"},
+        ),
+        (
+            ("n", "a = b", "", "", "sat, sun", "02:00", "", "", "why"),
+            {"days": ["sat", "sun"], "at": "02:00", "minutes": 60, "zone": "UTC"},
+        ),
+    ],
+)
+def test_planned_work_is_sent_as_the_api_wants_it(given, sent):
+    wanted = plan_forms.window_wish(*given)
+    assert wanted == {"name": "n", "match": ["a = b"], "reason": "why"} | sent
+    MaintenanceIn.model_validate(wanted)
