@@ -98,6 +98,9 @@ def _without(incident: Incident) -> Iterator[str]:
             f"Without the excess the others would be at {finding.stretch_without:.2f} times their "
             f"normal instead of {finding.stretch:.2f}."
         )
+    elif finding.recovers is not None:
+        would = "would be back inside" if finding.recovers else "would still be outside"
+        yield f"Without the excess the others {would} their normal; by how much cannot be told."
     half = dict(finding.relief_curve).get(0.5)
     if half is not None:
         yield f"With half of the excess gone they would be at {half:.2f}."

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from analyzer.api.views import BlameView, HarmView, IncidentDetail
 from dashboard import wording
 
+HALF = 0.5
+"""Part of the excess a gentler limit takes: told beside the whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Felt:
@@ -74,11 +77,21 @@ def _whom(view: IncidentDetail) -> list[str]:
 
 def _without(view: IncidentDetail) -> list[str]:
     if view.stretch_without is None:
-        return []
-    return [
+        return _recovers(view)
+    words = (
         f"Without the excess the model puts them at {_times(view.stretch_without)} times their "
-        f"normal latency, not {_times(view.stretch)}."
-    ]
+        f"normal latency, not {_times(view.stretch)}"
+    )
+    half = dict(view.relief_curve).get(HALF)
+    return [f"{words}; with half of it gone, at {_times(half)}." if half else f"{words}."]
+
+
+def _recovers(view: IncidentDetail) -> list[str]:
+    """On a collapse every number is a guess: only whether they would be back is told."""
+    if view.recovers is None:
+        return []
+    would = "would be back inside their normal" if view.recovers else "would still not be back"
+    return [f"Without the excess they {would}; by how much, no model can tell here."]
 
 
 def _times(value: float) -> str:

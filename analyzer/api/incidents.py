@@ -200,6 +200,8 @@ def detail(
         caveats=list(finding.caveats),
         stretch=finding.stretch,
         stretch_without=finding.stretch_without,
+        relief_curve=list(finding.relief_curve),
+        recovers=finding.recovers,
         utilisation=finding.utilisation,
         cost=whole,
         currency=settings.currency if settings and worth else None,

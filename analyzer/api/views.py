@@ -128,6 +128,8 @@ class IncidentDetail(IncidentSummary):
     caveats: list[str]
     stretch: float
     stretch_without: float | None
+    relief_curve: list[tuple[float, float]] = []  # part of the excess gone, stretch left; rising
+    recovers: bool | None = None  # victims back inside their normal without the excess?
     utilisation: float | None
     cost: str | None
     currency: str | None

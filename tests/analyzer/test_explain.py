@@ -71,6 +71,12 @@ def test_the_story_says_evidence_counterfactual_rivals_caveats_and_doubt():
     assert story[-1] == "We are 85% sure."
 
 
+@pytest.mark.parametrize(("back", "said"), [(True, "be back inside"), (False, "still be outside")])
+def test_on_a_collapse_it_says_only_whether_they_would_be_back(back: bool, said: str):
+    kept, _ = play([[replace(ACME, stretch_without=None, recovers=back)]] * 3)
+    assert any(f"the others would {said} their normal" in s for s in explain(kept[0]))
+
+
 def test_errors_and_waits_are_told_in_their_own_units():
     errors = Harm(TenantId("globex"), Signal.ERRORS, 0.01, 0.4, 0.02)
     waits = Harm(TenantId("globex"), Signal.WAIT, 0.5, 11.1, None)

@@ -48,3 +48,14 @@ def test_one_victim_is_not_compared_with_itself():
 def test_where_nobody_is_to_blame_the_analyzer_speaks():
     view = VIEW.model_copy(update={"kind": "capacity", "blames": []})
     assert gist(view) == VIEW.explanation[1:4]
+
+
+def test_a_gentler_limit_is_told_beside_the_whole():
+    view = VIEW.model_copy(update={"relief_curve": [(0.5, 1.4), (1.0, 1.0)]})
+    assert gist(view)[2].endswith("not 2.3; with half of it gone, at 1.4.")
+
+
+def test_on_a_collapse_only_whether_they_would_be_back_is_told():
+    view = VIEW.model_copy(update={"stretch_without": None, "recovers": True})
+    assert "would be back inside their normal" in gist(view)[2]
+    assert "would still not be back" in gist(view.model_copy(update={"recovers": False}))[2]

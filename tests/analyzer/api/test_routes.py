@@ -121,6 +121,10 @@ def test_without_the_aggressor_the_victims_would_have_felt_less(call, incident):
     lines = {band["role"]: band["values"] for band in page["victim_bands"]}
     felt, without = [v for v in lines["victims"] if v], [v for v in lines["without"] if v]
     assert sum(without[-3:]) < sum(felt[-3:])
+    assert page["recovers"] is True
+    left = [stretch for _, stretch in page["relief_curve"]]
+    assert left == sorted(left, reverse=True)
+    assert page["stretch"] >= left[0] > left[-1]
 
 
 def test_tenants_sort_search_and_page(call):
