@@ -44,7 +44,9 @@ def window_form() -> Component:
             text_input("work-end", "Until", "now+3h, 2026-12-25T02:00Z"),
             text_input("work-days", "Or weekly on", "sat, sun"),
             text_input("work-at", "At", "02:00"),
-            dmc.NumberInput(id="work-minutes", label="Minutes", value=60, min=1, size="xs"),
+            dmc.NumberInput(
+                id="work-minutes", label="Minutes", value=60, min=1, hideControls=True, size="xs"
+            ),
             text_input("work-zone", "By the clocks of", "UTC, Europe/Berlin"),
             text_input("work-reason", "Why", "", wide=True),
         ],

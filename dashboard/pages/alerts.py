@@ -30,9 +30,9 @@ WAITING = frozenset({"pending", "in_flight"})
 
 COLUMNS = [
     # On a phone the first three must fit: when, what, and whether it arrived.
-    GridColumn("created", "Made (UTC)", 104, show="pwTime"),
-    GridColumn("event", "Event", 122, grow=2, render="PwDelivery"),
-    GridColumn("state", "State", 94, render="PwState"),
+    GridColumn("created", "Made (UTC)", 107, show="pwTime"),
+    GridColumn("event", "Event", 120, grow=2, render="PwDelivery"),
+    GridColumn("state", "State", 93, render="PwState"),
     GridColumn("incident", "Incident", 110, render="PwIncident", wide_only=True),
     GridColumn("endpoint", "To", 130),
     GridColumn("attempt", "Attempts", 90, number=True, wide_only=True),
