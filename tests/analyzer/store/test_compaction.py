@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analyzer import compaction, rollup
@@ -188,7 +188,8 @@ def _dies_at(line: int) -> Callable[..., Any]:
     return step
 
 
-def test_killed_at_any_line_nothing_is_lost_or_doubled(tmp_path) -> None:
+@pytest.mark.parametrize("every", [171, pytest.param(17, marks=pytest.mark.soak)])
+def test_killed_at_any_line_nothing_is_lost_or_doubled(tmp_path, every) -> None:
     path = tmp_path / "partywall.duckdb"
     store = Store.open(path, threads=1)
     usage = Usage(store)
@@ -200,7 +201,7 @@ def test_killed_at_any_line_nothing_is_lost_or_doubled(tmp_path) -> None:
     line = 0
     while killed_at(line, path):
         died += 1
-        line += 61
+        line += every
         store = Store.open(path, threads=1)
         assert {grain: sums(store, grain) for grain in GRAINS} == before, line
         store.close()
@@ -226,9 +227,24 @@ lates = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None)
+LATE = [{"at": 0, "count": 3, "waiting": 1.0}, {"at": DAY, "count": 5, "waiting": None}]
+
+
+@settings(max_examples=1, deadline=None)
 @given(batches=lates)
+@example(batches=[LATE, LATE])
 def test_however_late_and_moved_the_grains_say_what_a_recount_says(batches) -> None:
+    recount(batches)
+
+
+@pytest.mark.soak
+@settings(max_examples=100, deadline=None)
+@given(batches=lates)
+def test_however_late_and_moved_many_times(batches) -> None:
+    recount(batches)
+
+
+def recount(batches: list[list[dict[str, Any]]]) -> None:
     """The store that compacts after every batch against one that gets all rows at once."""
     moving, naive = Usage(), Usage()
     for usage in (moving, naive):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,9 +69,10 @@ class House:
         return {grain: sums(self.store, grain) for grain in GRAINS}
 
 
-@pytest.fixture
-def house(tmp_path) -> Iterator[House]:
-    data = tmp_path / "data"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A data directory as the service left it, for each test to copy."""
+    data: Path = tmp_path_factory.mktemp("built") / "data"
     data.mkdir()
     house = House(data)
     house.send(house.rows(range(1, 60)))
@@ -78,6 +80,14 @@ def house(tmp_path) -> Iterator[House]:
     house.compact()
     house.send(house.rows(range(60, 70)), house.rows(range(60, 70), "globex"))
     house.cycle()
+    house.store.close()
+    return data
+
+
+@pytest.fixture
+def house(built, tmp_path) -> Iterator[House]:
+    shutil.copytree(built, tmp_path / "data")
+    house = House(tmp_path / "data")
     yield house
     house.store.close()
 
