@@ -10,8 +10,9 @@ from fractions import Fraction
 
 import pyarrow as pa
 
-from analyzer.accounts.account import Account, from_json, sha256, to_json
+from analyzer.accounts.account import Account, from_json
 from analyzer.accounts.harm import Loss, losses
+from analyzer.accounts.packed import Packed
 from analyzer.codec import load
 from analyzer.cost.charges import monthly
 from analyzer.cost.settings import CostSettings
@@ -125,32 +126,10 @@ def _incidents(reader: Reader, start: datetime, end: datetime) -> list[Incident]
     return [load(row[0], Incident) for row in rows]
 
 
-def enter(tx: Transaction, accounts: Sequence[Account]) -> None:
+def enter(tx: Transaction, accounts: Packed) -> None:
     """Write the accounts of one version of a week."""
-    contents = [to_json(account) for account in accounts]
-    rows = {
-        "week": [a.week for a in accounts],
-        "version": [a.version for a in accounts],
-        "tenant": [a.tenant for a in accounts],
-        "currency": [a.currency for a in accounts],
-        "total": [a.columns.total.exact for a in accounts],
-        "shown": [a.columns.total.shown for a in accounts],
-        "foretold": [a.forecast.amount if a.forecast else None for a in accounts],
-        "sha256": [sha256(content) for content in contents],
-        "content": contents,
-    }
-    tx.load("account_add", pa.table(rows, schema=_SCHEMA))
-
-
-_SCHEMA = pa.schema(
-    [
-        pa.field(name, pa.int32() if name == "version" else pa.string())
-        for name in (
-            "week", "version", "tenant", "currency", "total", "shown", "foretold", "sha256",
-            "content",
-        )
-    ]
-)  # fmt: skip
+    for chunk in accounts.table.to_batches():
+        tx.load("account_add", pa.Table.from_batches([chunk]))
 
 
 def stored_accounts(reader: Reader, week: str, version: int) -> list[Account]:

@@ -26,7 +26,7 @@ from analyzer.accounts.forecast import forecast
 from analyzer.accounts.harm import Loss
 from analyzer.accounts.known import Known, Past
 from analyzer.cost.rounding import nearest
-from analyzer.cost.shown import shown
+from analyzer.cost.shown import Same, shown
 from analyzer.cost.statement import Part, Statement, TenantLine, Why, money
 from analyzer.cost.usage import Use
 from analyzer.cost.weeks import parse_week
@@ -64,8 +64,8 @@ class _Measured:
 
 def make_accounts(
     statement: Statement, version: int, known: Known, *, policy: str
-) -> list[Account]:
-    """One account for each line of the statement, in its order."""
+) -> Iterator[Account]:
+    """One account for each line of the statement, in its order; made when asked for."""
     s = shown(statement)
     drivers = _drivers(statement, known.use)
     amounts = {name: _measured(known.use, name, driver) for name, driver in drivers.items()}
@@ -84,8 +84,8 @@ def make_accounts(
             caused[tenant] += Fraction(part) * loss.cost
     both = zip(statement.tenants, s.tenants, strict=True)
     rank = _percentiles(statement)
-    return [
-        _account(
+    for exact, seen in both:
+        yield _account(
             (statement, s),
             (exact, seen),
             version,
@@ -97,8 +97,6 @@ def make_accounts(
             round(caused[exact.tenant]),
             rank.get(exact.tenant),
         )
-        for exact, seen in both
-    ]
 
 
 def _account(
@@ -125,7 +123,7 @@ def _account(
         hours=s.hours,
         measured_hours=s.measured_hours,
         status=s.status,
-        coverage=None if s.coverage is None else round(s.coverage, 6),
+        coverage=_coverage(Same(s)),
         currency=s.terms.currency,
         decimals=s.terms.precision,
         policy=policy,
@@ -155,6 +153,13 @@ def _account(
     )
 
 
+@lru_cache(maxsize=4)
+def _coverage(same: Same) -> float | None:
+    """One figure in every account of a week."""
+    coverage = same.statement.coverage
+    return None if coverage is None else round(coverage, 6)
+
+
 def _percentiles(s: Statement) -> dict[str, float]:
     """Where each tenant stands among those of its plan; small groups would tell of each other."""
     plans: dict[str, list[TenantLine]] = defaultdict(list)
@@ -172,7 +177,7 @@ def _percentiles(s: Statement) -> dict[str, float]:
 def _both(weeks: tuple[Statement, Statement], exact: int, seen: int) -> Amount:
     if not exact and not seen:
         return _nothing(weeks[0].scale, weeks[1].scale)
-    return Amount(weeks[0].money(exact), weeks[1].money(seen))
+    return Amount(money(exact, weeks[0].scale), money(seen, weeks[1].scale))
 
 
 @lru_cache(maxsize=16)
@@ -201,7 +206,17 @@ def paid(of: Part | TenantLine) -> tuple[int, int, int, int, int, int]:
 def _columns(
     weeks: tuple[Statement, Statement], exact: Part | TenantLine, seen: Part | TenantLine
 ) -> Columns:
-    return Columns(*(_both(weeks, *two) for two in zip(paid(exact), paid(seen), strict=True)))
+    direct, own, idle, shared, credit, total = paid(exact)
+    direct_, own_, idle_, shared_, credit_, total_ = paid(seen)
+    first = _both(weeks, direct, direct_)
+    return Columns(
+        first,
+        _both(weeks, own, own_),
+        _both(weeks, idle, idle_),
+        _both(weeks, shared, shared_),
+        _both(weeks, credit, credit_),
+        first if (total, total_) == (direct, direct_) else _both(weeks, total, total_),
+    )
 
 
 def _why(weeks: tuple[Statement, Statement], exact: Why, seen: Why) -> Effects:
@@ -247,6 +262,7 @@ def _items(
         mine, everyone = amounts.get(lines[0].tenant, 0), measured.sums.get(exact.resource, 0)
         micro = 10**6 if unit == "s" else 1
         quantity = Decimal(mine) / micro
+        price = _unit_price(weeks[0], exact.direct, quantity) if mine else None
         found.append(
             Item(
                 resource=exact.resource,
@@ -255,7 +271,7 @@ def _items(
                 unit=unit,
                 quantity=f"{quantity:f}",
                 share=f"{Decimal(mine) / everyone:.6f}" if everyone else None,
-                unit_price=_unit_price(weeks[0], exact.direct, quantity) if mine else None,
+                unit_price=price,
                 columns=_columns(weeks, exact, seen),
             )
         )

@@ -8,7 +8,7 @@ is found by rounding row by row and then moving units along alternating paths.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,7 @@ Rests = npt.NDArray[np.float64]
 _EXACT = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One amount of a table; a place has at most one."""
 
     row: int

@@ -88,16 +88,22 @@ def _cells(s: Statement, numbers: dict[str, int]) -> list[Cell]:
 def _part(part: Part, total: int, unit: int, carry: list[int]) -> Part:
     """`total` shared out; what a column lost in earlier parts raises its claim."""
     exact = (part.direct, part.idle, part.shared, part.credit)
-    amounts = [amount // unit for amount in exact]
+    amounts, rising = [0, 0, 0, 0], []
     for column, amount in enumerate(exact):
-        carry[column] += amount % unit
-    rising = [column for column in range(4) if exact[column] % unit]
-    for column in sorted(rising, key=lambda c: (-carry[c], c))[: total - sum(amounts)]:
+        if amount:
+            amounts[column], rest = divmod(amount, unit)
+            if rest:
+                carry[column] += rest
+                rising.append(column)
+    ups = total - sum(amounts)
+    if ups and len(rising) > 1:
+        rising.sort(key=lambda c: (-carry[c], c))
+    for column in rising[:ups]:
         amounts[column] += 1
         carry[column] -= unit
     direct, idle, shared, credit = amounts
-    own = min(nearest(part.own_idle, unit), max(0, direct))
-    return replace(part, direct=direct, idle=idle, shared=shared, credit=credit, own_idle=own)
+    own = min(nearest(part.own_idle, unit), max(0, direct)) if part.own_idle else 0
+    return Part(part.resource, direct, idle, shared, part.used, credit, own)
 
 
 def _tenant(line: TenantLine, parts: Sequence[Part], unit: int) -> TenantLine:

@@ -74,28 +74,28 @@ class TenantLine:
 
     @property
     def direct(self) -> int:
-        return sum(part.direct for part in self.parts)
+        return sum([part.direct for part in self.parts])
 
     @property
     def idle(self) -> int:
-        return sum(part.idle for part in self.parts)
+        return sum([part.idle for part in self.parts])
 
     @property
     def shared(self) -> int:
-        return sum(part.shared for part in self.parts)
+        return sum([part.shared for part in self.parts])
 
     @property
     def credit(self) -> int:
-        return sum(part.credit for part in self.parts)
+        return sum([part.credit for part in self.parts])
 
     @property
     def own_idle(self) -> int:
         """Of `direct`: reserved and not used."""
-        return sum(part.own_idle for part in self.parts)
+        return sum([part.own_idle for part in self.parts])
 
     @property
     def total(self) -> int:
-        return sum(part.total for part in self.parts)
+        return sum([p.direct + p.idle + p.shared + p.credit for p in self.parts])
 
     @property
     def margin(self) -> int | None:
@@ -202,16 +202,36 @@ def money(quanta: int, scale: int) -> str:
     """Whole quanta as a decimal string without exponent."""
     if not scale:
         return str(quanta)
+    if not quanta:
+        return _zero(scale)
     digits = str(abs(quanta)).zfill(scale + 1)
     return f"{'-' if quanta < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
+
+
+@cache
+def _zero(scale: int) -> str:
+    """Most columns of most lines."""
+    return f"0.{'0' * scale}"
 
 
 def to_json(statement: Statement) -> str:
     """Canonical: sorted keys, no spaces, amounts as decimal strings, times in RFC 3339."""
     scale = statement.scale
-    return json.dumps(
-        _written(statement, scale), sort_keys=True, separators=(",", ":"), default=_plain
-    )
+    plain = {
+        name: _written(getattr(statement, name), scale, inside=name == "resources")
+        for name, _ in _plan(Statement)
+        if name != "tenants"
+    }
+    texts = {name: _text(value) for name, value in plain.items()}
+    # Line by line: the plain form of all of them at once is many times their text.
+    lines = [_text(_written(line, scale, inside=True)) for line in statement.tenants]
+    texts["tenants"] = f"[{','.join(lines)}]"
+    return f"{{{','.join([f'{_text(name)}:{texts[name]}' for name in sorted(texts)])}}}"
+
+
+_text = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), default=lambda value: _plain(value)
+).encode
 
 
 def from_json(text: str) -> Statement:
@@ -238,6 +258,8 @@ def _plan(kind: type) -> tuple[tuple[str, bool], ...]:
 
 
 def _written(value: object, scale: int, *, inside: bool = False) -> object:
+    if isinstance(value, Part) and inside:
+        return _written_part(value, scale)
     if isinstance(value, list | tuple):
         return [_written(item, scale, inside=inside) for item in value]
     if not is_dataclass(value) or isinstance(value, type):
@@ -253,6 +275,19 @@ def _written(value: object, scale: int, *, inside: bool = False) -> object:
             deep = inside or name in ("tenants", "resources")
             found[name] = _written(item, scale, inside=deep)
     return found
+
+
+def _written_part(part: Part, scale: int) -> dict[str, object]:
+    """What `_written` makes of a part; most of a statement are parts."""
+    return {
+        "credit": money(part.credit, scale),
+        "direct": money(part.direct, scale),
+        "idle": money(part.idle, scale),
+        "own_idle": money(part.own_idle, scale),
+        "resource": part.resource,
+        "shared": money(part.shared, scale),
+        "used": part.used,
+    }
 
 
 def _read(value: object, scale: int, *, inside: bool = False) -> object:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import asdict
 
-from analyzer.accounts.account import Account, Item
+from analyzer.accounts.account import Account, Columns, Item
 from analyzer.accounts.make import paid
 from analyzer.cost.policy_version import policy_version
 from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine
@@ -24,6 +25,7 @@ COLUMNS = (
     "forecast", "forecast_low", "forecast_high", "forecast_error", "unusual", "harmed", "policy",
 )  # fmt: skip
 
+_PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -32,13 +34,19 @@ def render_csv(document: Document) -> bytes:
 
     Every decimal is kept, however many the currency has; `decimals` says how many.
     """
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
-    writer.writeheader()
-    common = _common(document)
+    data = io.BytesIO()
+    out = io.TextIOWrapper(data, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    blank = _common(document)
+    empty = [blank.get(name, "") for name in COLUMNS]
     for row in _rows(document):
-        writer.writerow({**common, **row})
-    return out.getvalue().encode()
+        line = empty.copy()
+        for name, text in row.items():
+            line[_PLACES[name]] = text
+        writer.writerow(line)
+    out.flush()
+    return data.getvalue()
 
 
 def inert(text: str) -> str:
@@ -62,22 +70,35 @@ def _common(document: Document) -> dict[str, str]:
     }
 
 
-def _rows(document: Document) -> list[dict[str, str]]:
+def _rows(document: Document) -> Iterator[dict[str, str]]:
     s = document.statement
-    accounts = {account.tenant: account for account in document.accounts}
     if document.line is not None:
-        mine = accounts.get(document.line.tenant)
-        return [
-            _tenant(s, document.line, mine, facing=True),
-            *_parts(s, document.line, mine, facing=True),
-        ]
-    rows = [_totals(s), *(_resource(s, line) for line in s.resources)]
-    rows += [_tenant(s, line, accounts.get(line.tenant), facing=False) for line in s.tenants]
-    return rows + [
-        part
-        for line in s.tenants
-        for part in _parts(s, line, accounts.get(line.tenant), facing=False)
-    ]
+        mine = document.account
+        yield _tenant(s, document.line, mine, facing=True)
+        yield from _parts(s, document.line, mine, facing=True)
+        return
+    yield _totals(s)
+    for resource in s.resources:
+        yield _resource(s, resource)
+    for line, account in _with_accounts(document):
+        yield _tenant(s, line, account, facing=False)
+    for line, account in _with_accounts(document):
+        yield from _parts(s, line, account, facing=False)
+
+
+def _with_accounts(document: Document) -> Iterator[tuple[TenantLine, Account | None]]:
+    """Each line with its account. They are in one order, so one is held at a time; those that are
+    not, are kept until their line comes.
+    """
+    coming, early = iter(document.accounts), dict[str, Account]()
+    for line in document.statement.tenants:
+        mine = early.pop(line.tenant, None)
+        while mine is None and (account := next(coming, None)) is not None:
+            if account.tenant == line.tenant:
+                mine = account
+            else:
+                early[account.tenant] = account
+        yield line, mine
 
 
 def _totals(s: Statement) -> dict[str, str]:
@@ -159,15 +180,16 @@ def _parts(
     s: Statement, line: TenantLine, account: Account | None, *, facing: bool
 ) -> list[dict[str, str]]:
     items = {item.resource: item for item in account.items} if account else {}
+    name = inert(line.tenant)
     return [
         {
             "record": "part",
-            "tenant": inert(line.tenant),
+            "tenant": name,
             "resource": inert(part.resource),
-            **_paid(s, part),
-            **_driven(items.get(part.resource), facing=facing),
+            **(_written(item.columns) if item else _paid(s, part)),
+            **_driven(item, facing=facing),
         }
-        for part in line.parts
+        for part, item in ((part, items.get(part.resource)) for part in line.parts)
     ]
 
 
@@ -182,6 +204,18 @@ def _driven(item: Item | None, *, facing: bool) -> dict[str, str]:
         "unit_price": item.unit_price or "",
     }
     return row if facing else row | {"share": item.share or ""}
+
+
+def _written(of: Columns) -> dict[str, str]:
+    """The same amounts as `_paid`, which the account has in words already."""
+    return {
+        "direct": of.direct.exact,
+        "own_idle": of.own_idle.exact,
+        "idle": of.pool_idle.exact,
+        "shared": of.shared.exact,
+        "credit": of.credit.exact,
+        "total": of.total.exact,
+    }
 
 
 def _paid(s: Statement, of: Part | TenantLine) -> dict[str, str]:

@@ -43,7 +43,7 @@ class Document:
     delta: str | None = None
     tenant: TenantId | None = None
     view: str = "finance"
-    accounts: tuple[Account, ...] = ()
+    accounts: Sequence[Account] = ()
     rooms: tuple[Density, ...] = ()
     corrects: Statement | None = None
     issued_at: datetime | None = None
@@ -87,7 +87,7 @@ def document_of(known: Stored, accounts: Sequence[Account] = ()) -> Document:
         known.version,
         known.sha256,
         known.delta,
-        accounts=tuple(accounts),
+        accounts=accounts,
         corrects=known.corrects,
         issued_at=known.created_at,
     )

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analyzer.accounts.account import Account
 from analyzer.accounts.known import HARM_WEIGHT, enter, read_known, stored_accounts
 from analyzer.accounts.make import make_accounts
+from analyzer.accounts.packed import Packed
 from analyzer.codec import dump
 from analyzer.cost.change import explained
 from analyzer.cost.engine import make_statement
@@ -248,7 +248,7 @@ def _close(
         version,
         digest,
         _delta(last, statement),
-        accounts=tuple(accounts),
+        accounts=accounts,
         corrects=last.statement if last and statement.status == RESTATED else None,
         issued_at=now,
     )
@@ -268,6 +268,7 @@ def _close(
     )
     with store.transaction() as tx:
         _enter(tx, document, content, trace, now, files)
+        enter(tx, accounts)
         if tell is not None:
             tell(tx, report)
     return report
@@ -295,11 +296,12 @@ def _made(
 
 def accounts_of(
     store: Store, statement: Statement, version: int, until: datetime, weight: Fraction
-) -> list[Account]:
+) -> Packed:
     """One account a tenant of a statement that was just made."""
     with store.reader() as reader:
         known = read_known(reader, statement, until, weight)
-    return make_accounts(statement, version, known, policy=policy_version(statement.terms))
+    policy = policy_version(statement.terms)
+    return Packed(make_accounts(statement, version, known, policy=policy))
 
 
 def _named(statement: Statement, last: Stored | None) -> Statement:
@@ -335,7 +337,6 @@ def _enter(
         trace=trace,
         content=content,
     )
-    enter(tx, document.accounts)
     terms = dump(statement.terms)
     tx.execute("policy_note", version=sha256(terms)[:12], at=naive(now), content=terms)
     adjusted = [line for line in statement.resources if line.estimate is not None]
@@ -424,7 +425,7 @@ def build_report(
         )
     if not found:
         accounts = accounts_of(store, document.statement, 0, now, HARM_WEIGHT)
-        document = replace(document, accounts=tuple(accounts))
+        document = replace(document, accounts=accounts)
     document = replace(document, rooms=tuple(densities(store, now=now)))
     document = for_view(document, view, tenant)
     return [file.path for file in write_report(document, formats, directory)]
