@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Response
 
 from analyzer.accounts.account import Account
 from analyzer.accounts.known import HARM_WEIGHT, stored_account, stored_accounts
+from analyzer.accounts.packed import Packed
 from analyzer.api import views
 from analyzer.api.money import unknown
 from analyzer.cost.book import CostBook, book
 from analyzer.cost.settings import CostSettings
-from analyzer.cost.shown import shown_amount
+from analyzer.cost.shown import Same, shown_amount
 from analyzer.cost.statement import sha256, to_json
 from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week, parse_week
@@ -30,6 +33,10 @@ _ESTIMATED = timedelta(days=14)
 """How long ago a week without statement may have ended to be estimated all the same."""
 
 
+_ESTIMATES = 2
+"""Of how many estimates accounts are kept: 20 kB a tenant each."""
+
+
 def router(
     store: Store,
     clock: Callable[[], datetime],
@@ -39,6 +46,7 @@ def router(
     """`/reports`, the files of a week, and its accounts. `directory` holds the files."""
     routes = APIRouter()
     held, rooms = book(store, settings), held_densities(store)
+    kept = _Kept(store)
 
     @routes.get("/reports")
     def reports() -> list[views.ReportView]:
@@ -54,7 +62,7 @@ def router(
     ) -> Response:
         now, chosen = clock(), parse_week(week, settings.zone)
         whole = _document(held, chosen, now, settings)
-        with_accounts = replace(whole, accounts=tuple(_accounts(store, whole, now)))
+        with_accounts = replace(whole, accounts=kept(whole, now))
         if view in ("exec", "sre"):
             with_accounts = replace(with_accounts, rooms=tuple(rooms.get(now)))
         return _file(for_view(with_accounts, view, TenantId(tenant) if tenant else None), format)
@@ -68,8 +76,7 @@ def router(
         if known is not None:
             return known
         document = _document(held, chosen, now, settings)
-        made = (one for one in _accounts(store, document, now) if one.tenant == tenant)
-        found = next(made, None)
+        found = kept(document, now).of(tenant)
         if found is None:
             raise Rejected(
                 Rejection.NOT_FOUND,
@@ -89,18 +96,43 @@ def _document(held: CostBook, week: Week, now: datetime, settings: CostSettings)
     if week.start > now or week.end < now - _ESTIMATED or not settings.prices:
         raise unknown(week.id)
     estimate = held.estimate(week, now)
-    return Document(estimate, 0, sha256(to_json(estimate)))
+    return Document(estimate, 0, _digest(Same(estimate)))
 
 
-def _accounts(store: Store, document: Document, now: datetime) -> list[Account]:
-    """Those stored with the version; made now where there are none."""
-    statement = document.statement
-    if document.version:
-        with store.reader() as reader:
-            kept = stored_accounts(reader, statement.week, document.version)
-        if kept:
-            return kept
-    return accounts_of(store, statement, document.version, now, HARM_WEIGHT)
+class _Kept:
+    """Accounts of the estimates asked for last: made once of each, which is as long as the estimate
+    holds. For any threads; one makes at a time. Those of closed weeks are read as they are stored.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._made: dict[Same, Packed] = {}
+        self._making = threading.Lock()
+
+    def __call__(self, document: Document, now: datetime) -> Packed:
+        if document.version:
+            return self._stored(document, now)
+        key = Same(document.statement)
+        with self._making:
+            if key not in self._made:
+                while len(self._made) >= _ESTIMATES:
+                    self._made.pop(next(iter(self._made)))
+                self._made[key] = self._make(document, now)
+            return self._made[key]
+
+    def _stored(self, document: Document, now: datetime) -> Packed:
+        """Those stored with the version; made now for a version from before there were any."""
+        with self._store.reader() as reader:
+            found = stored_accounts(reader, document.statement.week, document.version)
+        return Packed(found) if found else self._make(document, now)
+
+    def _make(self, document: Document, now: datetime) -> Packed:
+        return accounts_of(self._store, document.statement, document.version, now, HARM_WEIGHT)
+
+
+@lru_cache(maxsize=_ESTIMATES)
+def _digest(same: Same) -> str:
+    return sha256(to_json(same.statement))
 
 
 def _report(row: dict[str, object], directory: Path) -> views.ReportView:

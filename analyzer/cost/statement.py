@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -237,18 +238,24 @@ _text = json.JSONEncoder(
 def from_json(text: str) -> Statement:
     """The statement `to_json` wrote. Raises pydantic.ValidationError on another shape."""
     plain = json.loads(text)
-    return _STATEMENT.validate_python(_read(plain, int(plain["scale"])))
+    lines, scale = plain.pop("tenants", None), int(plain["scale"])
+    try:
+        tenants = tuple([_line_read(line) for line in lines])
+    except (AttributeError, KeyError, TypeError, ValueError):  # said in pydantic's words
+        return _STATEMENT.validate_python(_read({**plain, "tenants": lines}, scale))
+    rest = _read({**plain, "tenants": []}, scale)
+    return replace(_STATEMENT.validate_python(rest), tenants=tenants)
 
 
 def sha256(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-_AMOUNTS = (
+_AMOUNTS = frozenset((
     "direct", "idle", "shared", "revenue", "before", "bill", "allocated", "unattributed",
     "price", "usage", "neighbours", "policy", "moves", "restatement",
     "credit", "own_idle", "billed", "estimate",
-)  # fmt: skip
+))  # fmt: skip
 
 
 @cache
@@ -287,6 +294,25 @@ def _written_part(part: Part, scale: int) -> dict[str, object]:
         "resource": part.resource,
         "shared": money(part.shared, scale),
         "used": part.used,
+    }
+
+
+def _line_read(line: dict[str, Any]) -> TenantLine:
+    """What `_read` makes of a tenant's line. Raises what a wrong shape raises."""
+    why = line.get("why")
+    mine = _numbers({name: item for name, item in line.items() if name not in ("parts", "why")})
+    return TenantLine(
+        **mine,
+        parts=tuple([Part(**_numbers(part)) for part in line["parts"]]),
+        why=None if why is None else Why(**_numbers(why)),
+    )
+
+
+def _numbers(fields_: dict[str, Any]) -> dict[str, Any]:
+    """Amounts as quanta: every decimal is written."""
+    return {
+        name: int(item.replace(".", "")) if name in _AMOUNTS and item is not None else item
+        for name, item in fields_.items()
     }
 
 

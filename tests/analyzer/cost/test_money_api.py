@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from analyzer.accounts.packed import Packed
 from analyzer.api import reports, views
 from analyzer.api.money import cost_page, router
 from analyzer.api.problems import install
@@ -17,6 +18,7 @@ from analyzer.cost.book import CostBook, book, costs_so_far
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine
 from analyzer.reports import close_weeks
+from analyzer.reports.ledger import accounts_of
 from analyzer.store import Store
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import MONDAY, WEEK, Hour, add
@@ -168,3 +170,20 @@ def test_what_was_renewed_ahead_is_what_a_reader_gets(store):
     week = WEEK.next()
     assert kept.estimate(week, NOW) is kept.estimate(week, NOW + timedelta(seconds=5))
     CostBook(store, CostSettings()).refresh(NOW)
+
+
+def test_accounts_of_a_running_week_are_made_once_of_an_estimate(client, monkeypatch):
+    made = []
+
+    def counted(store: Store, statement: Statement, *rest: object) -> Packed:
+        made.append(statement.week)
+        return accounts_of(store, statement, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reports, "accounts_of", counted)
+    first, second = (client.get("/reports/2026-W48?format=csv").content for _ in range(2))
+    one = client.get("/reports/2026-W48/accounts/acme").json()
+    assert (first == second, one["tenant"], one["version"]) == (True, "acme", 0)
+    assert len(made) <= 1
+    assert client.get("/reports/2026-W48/accounts/nobody").status_code == 404
+    client.get("/reports/2026-W47?format=csv")
+    assert len(made) <= 1  # a closed week has them stored
