@@ -4,34 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from analyzer.accounts.account import Account, from_json
-from analyzer.breakeven import Breakeven, BreakevenSettings, Week, demotion_holds, promotion
+from analyzer.breakeven import REST_WEEKS, Breakeven, BreakevenSettings, Week, promotion
 from analyzer.consolidation import Plan, Shelf, plan
 from analyzer.cost.charges import charges
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.usage import naive, read_resources
-from analyzer.density import WEEK, Floats, p95
-from analyzer.journal import DecisionFilter, decisions, evidence_added
+from analyzer.decisions import decision_id
+from analyzer.demotion import Demotion, Pool, Stay, demotion, roomiest
+from analyzer.density import WEEK, Floats, one_lost, p95
+from analyzer.journal import DecisionFilter, decisions, evidence_added, record
+from analyzer.lifecycle import OPEN_DECISIONS
 from analyzer.model import Action, Decision, DecisionState
+from analyzer.notify.event import Links
 from analyzer.store import Reader, Store
-from collector.model import Rejected, Rejection
+from collector.model import Rejected, Rejection, ResourceId, TenantId
 
 _HOUR_S = 3600
 _WEEKS = 4
 _MONTH_WEEKS = 365.2425 / 12 / 7
 _MARK = "break-even of a"
+_ALONE = 0.999
+_EXPIRY = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A break-even and the decision it speaks for: promote, demote, or none."""
+    """A break-even and the decision it speaks for: promote, demote, or none. `back` of a tenant
+    with a tier of its own: whether it may give it up.
+    """
 
     breakeven: Breakeven
     action: Action | None
+    back: Demotion | None = None
+
+    def sentences(self, currency: str, precision: int) -> tuple[str, ...]:
+        """As evidence."""
+        return (self.back or self.breakeven).sentences(currency, precision)
 
 
 def plan_now(store: Store, *, now: datetime, settings: CostSettings, most: int = 20) -> Plan:
@@ -93,16 +106,15 @@ def breakeven_of(
     Raises Rejected(NOT_FOUND) when it did nothing, or the resource has no capacity or no price.
     """
     with store.reader() as reader:
+        row = reader.row("advice_tenant", tenant=tenant)
+        if row and row[0] not in ("", "shared", None):
+            back = _back(reader, tenant, row, now, settings, terms, resource)
+            return Advice(back.breakeven, Action.DEMOTE if back.holds else None, back)
         weeks = _weeks(reader, tenant, resource, now, settings)
         if weeks is None:
-            raise Rejected(
-                Rejection.NOT_FOUND,
-                f"{tenant[:80]!r} did nothing in the last four weeks",
-                field="tenant",
-            )
+            raise _idle(tenant)
         where, found = weeks
         known = read_resources(reader).get(where)
-        row = reader.row("advice_tenant", tenant=tenant)
     capacity = known.capacity if known else None
     price = weekly_prices(settings, now).get(where)
     if not capacity or not price:
@@ -114,23 +126,124 @@ def breakeven_of(
         precision=settings.precision,
     )  # fmt: skip
     assert made is not None
-    return Advice(made, _action(made, row, now, terms))
+    return Advice(made, Action.PROMOTE if made.verdict else None)
 
 
-def _action(
-    made: Breakeven,
-    row: tuple[object, ...] | None,
-    now: datetime,
-    terms: BreakevenSettings,
-) -> Action | None:
-    isolation, pins, since = row if row else ("shared", 0, None)
-    if isolation in ("", "shared", None):
-        return Action.PROMOTE if made.verdict else None
-    resting = (naive(now) - since) / WEEK if isinstance(since, datetime) else float("inf")
-    holds = demotion_holds(
-        made, fits=True, pinned=bool(pins), weeks_since_move=resting, kappa=terms.kappa
+def _idle(tenant: str) -> Rejected:
+    return Rejected(
+        Rejection.NOT_FOUND, f"{tenant[:80]!r} did nothing in the last four weeks", field="tenant"
     )
-    return Action.DEMOTE if holds else None
+
+
+def _back(
+    reader: Reader,
+    tenant: str,
+    row: tuple[object, ...],
+    now: datetime,
+    settings: CostSettings,
+    terms: BreakevenSettings,
+    resource: str = "",
+) -> Demotion:
+    """Out of its own tier into the roomiest pool of the kind. Raises Rejected(NOT_FOUND)."""
+    isolation, pins, since = row
+    start = now - _WEEKS * WEEK
+    rows = reader.rows("advice_tenant_hours", tenant=tenant, start=naive(start), end=naive(now))
+    if not rows:
+        raise _idle(tenant)
+    busy: dict[str, tuple[float, float]] = {}
+    for where, _, mine, whole in rows:
+        had = busy.get(where, (0.0, 0.0))
+        busy[where] = (had[0] + mine, had[1] + whole)
+    own = resource or _own(reader, tenant, busy)
+    mine, whole = busy.get(own, (0.0, 0.0))
+    if isolation == "database" and mine < _ALONE * whole:
+        raise Rejected(
+            Rejection.NOT_FOUND,
+            f"{tenant[:80]!r} shares {own} with others: it has no database of its own to give up",
+            field="resource",
+        )
+    load = _clock([(ts, mine) for where, ts, mine, _ in rows if where == own], start)
+    prices = weekly_prices(settings, now)
+    pool = roomiest(_pools(reader, own, load, str(isolation), start, now, prices))
+    if pool is None:
+        raise Rejected(
+            Rejection.NOT_FOUND,
+            f"there is no shared resource like {own} with known capacity and price to go back to",
+            field="resource",
+        )
+    before = since if isinstance(since, datetime) else None
+    caused = {} if before is None else _accounts(
+        reader, tenant, _aware(before, now) - _WEEKS * WEEK, _aware(before, now), settings
+    )  # fmt: skip
+    charged = _accounts(reader, tenant, start, now, settings)
+    found = demotion(
+        Stay(
+            tenant, own, str(isolation), load,
+            own_price=prices.get(own) if isolation == "database" else None,
+            caused=float(np.mean([c for c, _ in caused.values()])) if caused else None,
+            charged=float(np.mean([c for _, c in charged.values()])) if charged else 0.0,
+            pinned=bool(pins),
+            weeks_since_move=float("inf") if before is None else (naive(now) - before) / WEEK,
+        ),
+        pool,
+        settings=terms,
+        precision=settings.precision,
+    )  # fmt: skip
+    if found is None:
+        raise _idle(tenant)
+    return found
+
+
+def _own(reader: Reader, tenant: str, busy: Mapping[str, tuple[float, float]]) -> str:
+    """What it has to itself, else what it uses most."""
+    alone = {where for where, who in reader.rows("advice_alone") if who == tenant}
+    return max(busy, key=lambda name: (name in alone, busy[name][0], name))
+
+
+def _pools(
+    reader: Reader,
+    own: str,
+    load: Floats,
+    isolation: str,
+    start: datetime,
+    now: datetime,
+    prices: Mapping[str, float],
+) -> list[Pool]:
+    """Shared resources of the kind, each without the tenant. A schema's pool is where it is."""
+    resources = read_resources(reader)
+    kind = resources[own].kind if own in resources else ""
+    alone = {row[0] for row in reader.rows("advice_alone")}
+    if isolation == "database":
+        alone.add(own)
+    hours: dict[str, list[tuple[datetime, float]]] = {}
+    for name, ts, busy in reader.rows(
+        "density_totals", hourly=True, window_s=_HOUR_S, start=naive(start), end=naive(now)
+    ):
+        hours.setdefault(name, []).append((ts, busy))
+    same = [name for name, r in resources.items() if r.kind == kind and name not in alone]
+    totals = {name: _clock(hours.get(name, []), start) for name in same}
+    if own in totals:
+        totals[own] = np.maximum(totals[own] - load, 0.0)
+    lost = one_lost(totals, dict.fromkeys(totals, kind or "any"))
+    found = []
+    for name in [own] if isolation == "schema" else same:
+        capacity, price = resources[name].capacity if name in resources else None, prices.get(name)
+        if capacity and price and name in totals:
+            found.append(Pool(name, capacity, price, totals[name], lost.get(name)))
+    return found
+
+
+def _clock(rows: Sequence[tuple[datetime, float]], start: datetime) -> Floats:
+    """Hour by hour over four weeks; hours without usage are 0."""
+    load = np.zeros(_WEEKS * WEEK // timedelta(hours=1))
+    for ts, busy in rows:
+        at = (ts - naive(start)) // timedelta(hours=1)
+        load[min(max(at, 0), load.size - 1)] += busy
+    return load
+
+
+def _aware(moment: datetime, like: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if like.tzinfo else moment
 
 
 def _weeks(
@@ -194,11 +307,70 @@ def attach(
         except Rejected as unknown:
             said: tuple[str, ...] = (f"{_MARK} {tier} of its own: not known, {unknown.detail}",)
         else:
-            said = advice.breakeven.sentences(settings.currency, settings.precision)
+            said = advice.sentences(settings.currency, settings.precision)
         found = evidence_added(store, one.id, said, now=now)
         if found is not None:
             changed.append(found)
     return changed
+
+
+def propose_demotions(
+    store: Store, *, now: datetime, settings: CostSettings, terms: BreakevenSettings,
+    mode: str, links: Links,
+) -> list[Decision]:  # fmt: skip
+    """Propose that tenants give up tiers of their own that do not pay, evidence attached.
+
+    Never of a tenant with pins, one that moved in the last eight weeks, one a lasting decision is
+    open about, or one whose demotion was turned down in the last eight weeks.
+    """
+    rest = now - REST_WEEKS * WEEK
+    with store.reader() as reader:
+        names = [row[0] for row in reader.rows("advice_isolated", before=naive(rest))]
+    made = []
+    for tenant in names:
+        if _spoken_for(store, TenantId(tenant), rest):
+            continue
+        try:
+            back = breakeven_of(store, tenant, now=now, settings=settings, terms=terms).back
+        except Rejected:
+            continue
+        if back is not None and back.holds:
+            made.append(_demote(tenant, back, now, settings, mode))
+    if made:
+        with store.transaction() as tx:
+            record(tx, (), made, now=now, links=links)
+    return made
+
+
+def _spoken_for(store: Store, tenant: TenantId, since: datetime) -> bool:
+    lasting = (Action.MOVE, Action.PROMOTE, Action.DEMOTE)
+    refused = (DecisionState.REJECTED, DecisionState.WITHDRAWN)
+    for one in decisions(store, DecisionFilter(tenant=tenant)):
+        if one.action in lasting and one.state in OPEN_DECISIONS:
+            return True
+        if one.action is Action.DEMOTE and one.state in refused and one.created_at >= since:
+            return True
+    return False
+
+
+def _demote(
+    tenant: str, back: Demotion, now: datetime, settings: CostSettings, mode: str
+) -> Decision:
+    resource = back.source
+    return Decision(
+        id=decision_id(f"demotion of {resource}", Action.DEMOTE, TenantId(tenant), now),
+        action=Action.DEMOTE,
+        state=DecisionState.PROPOSED,
+        tenant=TenantId(tenant),
+        resource=ResourceId(resource),
+        incident=None,
+        reason="performance",
+        created_at=now,
+        expires_at=now + _EXPIRY,
+        target="shared",
+        mode=mode,
+        evidence=back.sentences(settings.currency, settings.precision),
+    )
 
 
 def _has(evidence: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from analyzer import backup, compaction, registry, rollup, slack
-from analyzer.advice import attach
+from analyzer.advice import attach, propose_demotions
 from analyzer.api import (
     alerts,
     bills,
@@ -169,6 +169,7 @@ class Analyzer:
             Job("report-deliveries", 60.0, self.bring),
             Job("costs", 30.0, renew),
             Job("advise", 300.0, self.advise),
+            Job("demotions", 3600.0, self.demote),
             Job("budgets", 300.0, watch_spending),
             Job("retain", 3600.0, retain),
             Job("compact", 600.0, compact),
@@ -182,6 +183,14 @@ class Analyzer:
         return attach(
             self.store, now=now, settings=self.settings.money(), terms=self.settings.breakeven
         )
+
+    def demote(self, now: datetime) -> object:
+        """Propose that tiers that do not pay are given up."""
+        settings = self.settings
+        return propose_demotions(
+            self.store, now=now, settings=settings.money(), terms=settings.breakeven,
+            mode=settings.decisions.mode, links=self.links,
+        )  # fmt: skip
 
     def bring(self, now: datetime) -> Round:
         """Deliver the reports that are due."""

@@ -6,8 +6,7 @@ E  what its incidents cost others
 dR what it pays more a week in the higher plan
 I  an instance of its own, sized for its 99th percentile at 70 %, and fixed work
 M  the move, once, over T weeks
-Demote on the reverse with kappa doubled, when it fits into the pool, nothing ties it down, and its
-last move is eight weeks ago.
+The way back is `demotion`.
 """
 
 from __future__ import annotations
@@ -153,12 +152,15 @@ def promotion(
     settings: BreakevenSettings,
     tier: str = "database",
     precision: int = 2,
+    own_price: float | None = None,
 ) -> Breakeven | None:
-    """Of the last four weeks; None with none. `weekly_price` is that of the resource."""
+    """Of the last four weeks; None with none. `weekly_price` is that of the resource, `own_price`
+    that of the tenant's own instance where it has one already.
+    """
     if not weeks or capacity <= 0:
         return None
     price = weekly_price / capacity
-    each = [_inputs(week, capacity, price, settings, tier) for week in weeks[-WEEKS:]]
+    each = [weekly(week, capacity, price, settings, tier, own_price) for week in weeks[-WEEKS:]]
     mean = _mean(each)
     over = settings.over_weeks
     wins = sum(one.gain(over) > settings.kappa * one.isolated for one in each)
@@ -181,14 +183,6 @@ def promotion(
     )
 
 
-def demotion_holds(
-    found: Breakeven, *, fits: bool, pinned: bool, weeks_since_move: float, kappa: float
-) -> bool:
-    """Whether a promoted tenant may go back: the reverse of the rule, twice as careful."""
-    loses = -found.gain > 2 * kappa * found.inputs.isolated
-    return loses and fits and not pinned and weeks_since_move >= REST_WEEKS
-
-
 def size(load: float, capacity: float, target: float, smallest: float) -> float:
     """The smallest instance that holds a load: a resource's capacity halved or doubled."""
     steps = capacity
@@ -199,9 +193,15 @@ def size(load: float, capacity: float, target: float, smallest: float) -> float:
     return steps
 
 
-def _inputs(
-    week: Week, capacity: float, price: float, settings: BreakevenSettings, tier: str
+def weekly(
+    week: Week,
+    capacity: float,
+    price: float,
+    settings: BreakevenSettings,
+    tier: str,
+    own_price: float | None = None,
 ) -> Inputs:
+    """Both sides of the scales in one week. `price` a week and unit of capacity."""
     fixed = {name: float(getattr(settings, name)) / _A_MONTH for name in _MONEY}
     smallest = settings.smallest
     with_it = size(week.pool_p95, capacity, POOL_TARGET, smallest)
@@ -214,12 +214,13 @@ def _inputs(
             isolated=fixed["schema_per_month"],
             move=float(settings.move_cost),
         )
-    own = size(week.p99, smallest, OWN_TARGET, smallest)
+    if own_price is None:
+        own_price = size(week.p99, smallest, OWN_TARGET, smallest) * price
     return Inputs(
         avoidable=max(0.0, with_it - without) * price,
         externality=week.caused,
         uplift=fixed["uplift_per_month"],
-        isolated=own * price + fixed["own_per_month"],
+        isolated=own_price + fixed["own_per_month"],
         move=float(settings.move_cost),
     )
 
@@ -255,6 +256,8 @@ def _needed(mean: Inputs, over: int, threshold: float, precision: int) -> tuple[
     short = threshold - mean.gain(over)
     if short <= 0:
         spare = -short
+        if spare >= mean.externality:
+            return ("it stays worth it even if its incidents cost others nothing",)
         return (
             f"it stays worth it while its incidents cost others over"
             f" {max(0.0, mean.externality - spare):.{precision}f} a week",

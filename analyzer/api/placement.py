@@ -14,6 +14,7 @@ from analyzer.api import views
 from analyzer.breakeven import BreakevenSettings
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown_amount
+from analyzer.demotion import Demotion
 from analyzer.placement import Side, what_if
 from analyzer.store import Store
 
@@ -121,6 +122,24 @@ def _breakeven(advice: Advice, settings: CostSettings) -> views.BreakevenView:
             for bar in found.tornado
         ],
         needed=list(found.needed),
-        sentences=list(found.sentences(settings.currency, settings.precision)),
+        sentences=list(advice.sentences(settings.currency, settings.precision)),
         currency=settings.currency,
+        back=_way_back(advice.back, settings),
+    )
+
+
+def _way_back(found: Demotion | None, settings: CostSettings) -> views.WayBack | None:
+    if found is None:
+        return None
+    return views.WayBack(
+        source=found.source,
+        pool=found.pool,
+        p99=found.p99,
+        headroom=found.headroom,
+        n1_headroom=found.n1_headroom,
+        weeks_for=found.weeks_for,
+        saving=_money(settings, found.saving),
+        threshold=_money(settings, found.threshold),
+        payback_weeks=found.payback_weeks,
+        against=list(found.against),
     )

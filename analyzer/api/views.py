@@ -435,6 +435,24 @@ class BreakevenView(View):
     needed: list[str]
     sentences: list[str]
     currency: str
+    back: WayBack | None = None
+
+
+class WayBack(View):
+    """Out of a tier of its own into a pool, without a reason against it. Loads in busy seconds per
+    second, amounts a week.
+    """
+
+    source: str
+    pool: str
+    p99: float
+    headroom: float
+    n1_headroom: float | None
+    weeks_for: int
+    saving: str
+    threshold: str
+    payback_weeks: float | None
+    against: list[str]
 
 
 class TornadoBar(View):

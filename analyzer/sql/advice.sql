@@ -16,7 +16,9 @@ GROUP BY id;
 -- name: advice_tenant
 SELECT
     max(t.isolation) AS isolation, max(coalesce(len(t.pins), 0)) AS pins,
-    (SELECT max(p.from_ts) FROM placements AS p WHERE p.tenant = $tenant) AS since
+    coalesce(
+        (SELECT max(p.from_ts) FROM placements AS p WHERE p.tenant = $tenant), max(t.created_at)
+    ) AS since
 FROM tenants AS t
 WHERE t.id = $tenant;
 
@@ -35,3 +37,20 @@ SEMI JOIN mine USING (resource)
 WHERE ts >= $start AND ts < $end
 GROUP BY ALL
 ORDER BY resource, ts;
+
+-- name: advice_isolated
+-- Who has a tier of its own, is not tied to it, and has not moved since.
+SELECT t.id FROM tenants AS t
+LEFT JOIN placements AS p ON p.tenant = t.id
+WHERE
+    t.deleted_at IS NULL AND t.isolation IN ('schema', 'database')
+    AND coalesce(len(t.pins), 0) = 0
+GROUP BY t.id
+HAVING coalesce(max(p.from_ts), max(t.created_at), $before) <= $before
+ORDER BY t.id;
+
+-- name: advice_alone
+-- Resources somebody has to itself, and who: no pools.
+SELECT resource, tenant FROM placements
+WHERE isolation = 'database' AND to_ts IS NULL
+GROUP BY ALL;

@@ -26,6 +26,7 @@ from dashboard.wiring import Ask, Filled, connect, empty, follow
 TITLE = "Shards"
 QUESTION = "Which resource is full, who fills it, how long does it last?"
 SOON_DAYS = 14
+_MOST = 20
 
 COLUMNS = [
     GridColumn("resource", "Resource", 120, grow=2),
@@ -140,6 +141,14 @@ def layout(_at: address.Address) -> list[Component]:
             height=120,
         ),
         panel(
+            "dimensions",
+            "What binds",
+            "Busy time, and operations in flight where they are reported; the fullest one binds."
+            " Reserved is what contracts grant.",
+            html.Div(id="dimensions-table"),
+            height=120,
+        ),
+        panel(
             "packing",
             "Packing",
             "The same week in numbers; a dash means that the capacity is not known.",
@@ -174,6 +183,19 @@ def register(app: Dash, api: Client) -> None:
             return empty("No resource is known yet. They appear with the first usage of them.")
         return Filled(([grid_row(row) for row in rows],))
 
+    async def dimensions(ask: Ask) -> Filled:
+        rows = [row for row in await rows_of(ask) if row.dimensions]
+        if not rows:
+            return empty("No resource has a known capacity and usage to hold against it.")
+        columns = [
+            Column("Resource"), Column("Dimension"), Column("Full", number=True),
+            Column("Headroom", number=True), Column("If one is lost", number=True),
+            Column("Reserved", number=True), Column("Binds"),
+        ]  # fmt: skip
+        told = [line for row in density.ranked(rows, _MOST) for line in dimension_rows(row)]
+        return Filled((table.table(columns, told, "Last week, fullest resources first"),))
+
+    connect(app, "dimensions", [("dimensions-table", "children")], dimensions)
     _pictures(app, api, rows_of)
     _hours(app, api, rows_of)
     _plan(app, api)
@@ -265,6 +287,23 @@ def _plan(app: Dash, api: Client) -> None:
         return Filled((table.table(columns, rows, caption),))
 
     connect(app, "plan", [("plan-table", "children")], plan)
+
+
+def dimension_rows(row: DensityRow) -> list[list[Cell]]:
+    """A line a dimension, the fullest first. Contracts and the loss of one speak of time."""
+    ranked = sorted(row.dimensions, key=lambda one: (-one.full, one.name))
+    return [
+        [
+            row.resource,
+            one.name,
+            wording.percent(one.full),
+            wording.percent(1 - one.full),
+            wording.percent(row.n1_headroom if one.name == "time" else None),
+            wording.percent(row.reservation if one.name == "time" else None),
+            "binds" if one.name == row.binding else "–",
+        ]
+        for one in ranked
+    ]
 
 
 def _when(row: list[float]) -> str:

@@ -110,6 +110,12 @@ def break_even(
     show_one(found, lines, form)
 
 
+def _each(row: DensityRow) -> str:
+    """Every dimension, the fullest first."""
+    ranked = sorted(row.dimensions, key=lambda one: (-one.full, one.name))
+    return ", ".join(f"{one.name} {percent(one.full)}" for one in ranked)
+
+
 _DENSITY: list[Field[DensityRow]] = [
     Field("resource", lambda one: one.resource),
     Field("kind", lambda one: one.kind),
@@ -117,12 +123,18 @@ _DENSITY: list[Field[DensityRow]] = [
     Field("headroom", lambda one: percent(one.headroom), number=True),
     Field("n+1", lambda one: percent(one.n1_headroom), number=True),
     Field("binds", lambda one: one.binding or "-"),
+    Field("each", lambda one: _each(one) or "-"),
+    Field("reserved", lambda one: percent(one.reservation), number=True),
     Field("tenants", lambda one: str(one.tenants), number=True),
     Field("effective", lambda one: number(one.effective_tenants), number=True),
     Field("gain", lambda one: number(one.multiplexing_gain, "x"), number=True),
     Field("gini", lambda one: number(one.gini), number=True),
     Field("room", lambda one: "-" if one.room is None else str(one.room), number=True),
-    Field("days to full", lambda one: number(one.days_to_full), number=True),
+    Field(
+        "days to full",
+        lambda one: "-" if one.days_to_full is None else f"{one.days_to_full:.0f}",
+        number=True,
+    ),
 ]
 _COSTS: list[Field[CostBeforeAfter]] = [
     Field("tenant", lambda one: one.tenant),

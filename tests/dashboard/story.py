@@ -149,7 +149,13 @@ def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.Density
         shares=shares,
         n1_headroom=None if capacity is None else 1 - full * 1.08,
         binding=None if capacity is None else "time",
-        dimensions=[],
+        dimensions=[]
+        if capacity is None
+        else [
+            views.DensityDimension(name="in flight", full=full * 0.8),
+            views.DensityDimension(name="time", full=full),
+        ],
+        reservation=None if capacity is None else 0.3,
         lorenz=[round((k / 20) ** (1.5 + full * 2), 6) for k in range(21)],
     )
 

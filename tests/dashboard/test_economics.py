@@ -12,7 +12,7 @@ from analyzer.api import views
 from dashboard import theme
 from dashboard.figures import density, economics, room
 from dashboard.figures.tiles import Tile, tiles
-from dashboard.pages.shards import hours_burnt
+from dashboard.pages.shards import dimension_rows, hours_burnt
 from dashboard.pages.tenant import account_body
 from tests.dashboard import story, story_money
 from tests.dashboard.fake_api import FakeApi
@@ -122,3 +122,20 @@ def test_what_is_empty_makes_a_picture_all_the_same():
     economics.treemap([], "EUR", theme.LIGHT)
     economics.box([], "EUR", theme.LIGHT)
     room.hours(views.HoursOfWeek(resource="db", tenants=[], values=[]), theme.LIGHT)
+
+
+def test_each_dimension_has_its_line_and_one_of_them_binds():
+    row = views.DensityRow(
+        resource="db:1", kind="database", capacity=2, tenants=3, active_tenants=3, p95_load=1,
+        packing=0.5, headroom=0.5, multiplexing_gain=None, effective_tenants=None, gini=None,
+        top_tenant=None, top_share=None, room=None, days_to_full=None, shares=[],
+        n1_headroom=0.1, binding="in flight", reservation=1.2,
+        dimensions=[
+            views.DensityDimension(name="time", full=0.5),
+            views.DensityDimension(name="in flight", full=0.75),
+        ],
+    )  # fmt: skip
+    assert dimension_rows(row) == [
+        ["db:1", "in flight", "75 %", "25 %", "–", "–", "binds"],
+        ["db:1", "time", "50 %", "50 %", "10 %", "120 %", "–"],
+    ]
