@@ -32,6 +32,8 @@ def _agreement(up: Floats, pain: Floats, lag: int, *, centred: bool) -> float:
         a, b = up[: up.size - lag], pain[lag:]
     else:
         a, b = up[-lag:], pain[:lag]
+    if a.size < 2:
+        return 0.0
     if centred:
         a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))

@@ -55,8 +55,9 @@ def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -
     cost = cost_per_operation(work, normal.cost, seconds)
     growth = common_arrivals(work, normal)
     cost_growth, middle = common_cost(work, normal)
-    # Served cost per arrival falls for everybody under saturation: divide that out.
-    cost = cost / np.minimum(middle, 1.0)
+    # Served cost per arrival falls for everybody under saturation: divide that out. A window in
+    # which nobody was served says nothing of what an operation costs.
+    cost = cost / np.where(middle > 0, np.minimum(middle, 1.0), 1.0)
     demand = offered(work, cost)
     expected = usual_or_peers(normal.demand)[:, None] * growth * cost_growth
     slowdown = shared_slowdown(seen)

@@ -189,3 +189,13 @@ def test_without_all_of_the_excess_the_others_are_at_their_normal():
     (found,) = detect(noisy(), PLAIN)
     assert found.stretch > 2.0
     assert found.stretch_without == pytest.approx(1.0, abs=0.05)
+
+
+def test_windows_in_which_everything_fails_at_no_cost_are_judged_without_a_warning():
+    """Warnings are errors here: a cost of nothing must not be divided by."""
+    windows = world(slower=dict.fromkeys(CAST, 3.0))
+    windows.busy_s[:, -12:] = 0.0
+    windows.errors[:, -12:] = windows.count[:, -12:]
+    found = detect(windows, PLAIN)
+    assert len(found) == 1
+    assert found[0].kind is not Kind.NOISY_NEIGHBOUR
