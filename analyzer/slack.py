@@ -1,8 +1,10 @@
 """Room in the database file that nothing uses, given back.
 
 DuckDB keeps the room of rows that moved into Parquet for the next ones and never makes a file
-smaller. While it is used again that is right; once more than half lies free (a burst, a tenant
-gone, a shorter retention) the tables are copied into a new file:
+smaller. While it is used again that is right; once more than a quarter lies free (a burst, a
+tenant gone, a shorter retention) the tables are copied into a new file. A quarter, because rows
+that are gone from a row group of which others live still count as used: what can be won is more
+than what is seen.
 
     nobody writes -> copy all tables into a file of another name, checkpoint, close
     -> wait until nobody reads -> close the old file -> rename the new one over it
@@ -26,11 +28,15 @@ log = logging.getLogger("partywall.slack")
 WORTH = 2**20
 """Bytes: less free room than this is not worth a copy."""
 
+PART = 4
+"""One block in so many must lie free."""
+
 _LEFT = ("shrinking-*.duckdb*", "erasing-*.duckdb*")
 
 
 def give_back(store: Store, data: Path, *, worth: int = WORTH) -> int:
-    """Copy the database into a smaller file if more than half of it, and `worth` bytes, lie free.
+    """Copy the database into a smaller file if more than a quarter of it, and `worth` bytes, lie
+    free.
 
     Returns how many bytes the file is smaller, 0 if it was left as it is. Nothing is written
     meanwhile; readers wait for the change of files only. Raises TimeoutError when queries do not
@@ -41,7 +47,7 @@ def give_back(store: Store, data: Path, *, worth: int = WORTH) -> int:
             left.unlink(missing_ok=True)  # of a process that died
         store.checkpoint()
         block, whole, free = store.rows("database_blocks")[0]
-        if block == BLOCK and (2 * free <= whole or free * block < worth):
+        if block == BLOCK and (PART * free <= whole or free * block < worth):
             return 0
         path = data / f"shrinking-{secrets.token_hex(8)}.duckdb"
         try:
