@@ -111,7 +111,8 @@ def test_limits_are_changed_while_the_collector_runs(tmp_path, monkeypatch):
             await send(3)
             rewrite(file, "[overrides.acme]\nactive_series = 5\nlabels = 5")
             await send(5, m="")
-            await send(1, m="", label="one too many")
+            rewrite(file, "[overrides.acme]\nactive_series = 6\nlabels = 5")
+            await send(1, m="", label="one too many")  # there is room for a series, not for it
             rewrite(file, "[overrides.acme]\nburst = 1\nsamples_per_s = 0.001")
             await send(2, m="")
             page = (await http.get("/metrics")).text
