@@ -16,8 +16,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from analyzer import backup, compaction, registry, rollup, slack
-from analyzer.advice import attach, propose_demotions
+from analyzer import registry
 from analyzer.api import (
     alerts,
     bills,
@@ -36,16 +35,18 @@ from analyzer.api import (
     upkeep,
 )
 from analyzer.api.auth import BearerAuth
-from analyzer.budgets import watch_budgets
 from analyzer.config import AnalyzerSettings
 from analyzer.cost.book import book
 from analyzer.cost.revenue import note_plans
 from analyzer.cycle import Rooms
-from analyzer.density import held_densities
+from analyzer.density.fullness import held_densities
 from analyzer.ingest import Ingest
 from analyzer.ingest.tally import COUNT
 from analyzer.jobs import Job, Timetable, cycle_job, wall_clock
-from analyzer.judgement import Bench, Judge
+from analyzer.journal.advice import attach, propose_demotions
+from analyzer.journal.budgets import watch_budgets
+from analyzer.journal.judgement import Bench, Judge
+from analyzer.journal.sources import watch
 from analyzer.model import EventType
 from analyzer.notify.announce import announce
 from analyzer.notify.attend import attend
@@ -60,10 +61,11 @@ from analyzer.reports.delivery.channels import channels
 from analyzer.reports.delivery.plan import Line
 from analyzer.reports.delivery.round import Round, deliver_reports
 from analyzer.reports.ledger import Report, close_weeks
-from analyzer.shorter import retain_shorter
-from analyzer.sources import watch
-from analyzer.store import Store, StoreBusyError, Transaction
-from analyzer.windows import Windows
+from analyzer.store.database import Store, StoreBusyError, Transaction
+from analyzer.upkeep import backup, compaction, slack
+from analyzer.upkeep.shorter import retain_shorter
+from analyzer.usage import rollup
+from analyzer.usage.windows import Windows
 from collector import loops
 from collector.model import ResourceId, TenantId
 

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from analyzer.breakeven import BreakevenSettings
-from analyzer.budgets import Budget
-from analyzer.budgets import problems as budget_problems
-from analyzer.compaction import CompactionSettings
 from analyzer.cost.bills.rules import BillRule
 from analyzer.cost.settings import CostSettings, Plan
-from analyzer.decisions import DecisionPolicy
+from analyzer.decisions.decide import DecisionPolicy
+from analyzer.density.breakeven import BreakevenSettings
 from analyzer.detect.settings import DetectSettings
-from analyzer.flags import FlagPolicy
+from analyzer.incidents.flags import FlagPolicy
+from analyzer.journal.budgets import Budget
+from analyzer.journal.budgets import problems as budget_problems
 from analyzer.model import Isolation
 from analyzer.notify.rules import ConfiguredRules
 from analyzer.notify.settings import EndpointSettings, NotifySettings
 from analyzer.reports.delivery.settings import DeliverySettings, delivery_problems
-from analyzer.rollup import RetentionSettings
 from analyzer.routing.rules import Inhibition, Maintenance, Route, RoutingSettings
-from analyzer.seal import Seal
-from analyzer.shorter import KeepSettings
-from analyzer.windows import WindowSettings
+from analyzer.store.seal import Seal
+from analyzer.upkeep.compaction import CompactionSettings
+from analyzer.upkeep.shorter import KeepSettings
+from analyzer.usage.rollup import RetentionSettings
+from analyzer.usage.windows import WindowSettings
 from collector.config import Token, is_loopback
 from collector.model import ResourceKind
 

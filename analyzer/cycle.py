@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from analyzer import baseline, rollup, usage
 from analyzer.ingest import Drained, Ingest
-from analyzer.judgement import Judge, Judged
-from analyzer.rollup import RetentionSettings
-from analyzer.store import Store
+from analyzer.journal.judgement import Judge, Judged
+from analyzer.store.database import Store
+from analyzer.usage import baseline, questions, rollup
+from analyzer.usage.rollup import RetentionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def run_cycle(rooms: Rooms, *, now: datetime) -> Cycled:
 
     1. `ingest.drain`: segments become usage rows, exactly once.
     2. `rollup.roll_up`: 10 s to 1 min, 1 h and 1 day, only what the new rows touched.
-    3. `baseline.refresh`, `usage.learn_expected`: each finished hour teaches what is usual.
+    3. `baseline.refresh`, `questions.learn_expected`: each finished hour teaches what is usual.
     4. `judge.judge`: detect, advance incidents, decide, record, one transaction a window.
 
     Twice-safe: a crash at any line is repaired by the next run. Deliveries and reports have
@@ -61,6 +61,6 @@ def _run(rooms: Rooms, now: datetime) -> Cycled:
     until = rollup.watermark(rooms.store)
     if until is not None:
         baseline.refresh(rooms.store, until=until)
-        usage.learn_expected(rooms.store, until=until)
+        questions.learn_expected(rooms.store, until=until)
     judged = tuple(rooms.judge.judge(until, now=now)) if until is not None else ()
     return Cycled(drained, until, judged)

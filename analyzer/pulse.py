@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from analyzer.cycle import Cycled
 from analyzer.notify.metrics import outbox_numbers
 from analyzer.notify.settle import Outcome
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from analyzer.model import Isolation
-from analyzer.store import Store, Transaction
+from analyzer.store.database import Store, Transaction
 from collector.model import ResourceId, ResourceKind, TenantId
 
 _BY_PREFIX = {

@@ -13,14 +13,14 @@ import pyarrow as pa
 from analyzer.accounts.account import Account, from_json
 from analyzer.accounts.harm import Loss, losses
 from analyzer.accounts.packed import Packed
-from analyzer.codec import load
 from analyzer.cost.charges import monthly
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.statement import Statement
 from analyzer.cost.usage import Use, naive, read_tenants, read_use
 from analyzer.cost.weeks import parse_week
 from analyzer.model import Incident, Kind
-from analyzer.store import Reader, Transaction
+from analyzer.store.codec import load
+from analyzer.store.database import Reader, Transaction
 
 PAST_WEEKS = 12
 _MONTH = timedelta(days=28)

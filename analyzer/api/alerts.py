@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict
 
-from analyzer.annotations import annotate, list_annotations
 from analyzer.api.bodies import BODIES, schema
 from analyzer.api.inbound import read_annotations
 from analyzer.api.routing_views import ReplayIn
@@ -28,6 +27,7 @@ from analyzer.api.views import (
     PreviewView,
     Replayed,
 )
+from analyzer.journal.annotations import annotate, list_annotations
 from analyzer.notify.channels import CHANNELS
 from analyzer.notify.channels.message import Addressee, Options
 from analyzer.notify.clock import aware
@@ -45,7 +45,7 @@ from analyzer.notify.firing import fire, preview
 from analyzer.notify.outbox import replay, replay_failed, replay_many
 from analyzer.notify.settings import EndpointSettings, NotifySettings, redacted
 from analyzer.notify.transport import HttpTransport
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected, Rejection
 
 Limit = Annotated[int, Query(ge=1, le=1000)]

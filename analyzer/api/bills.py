@@ -26,7 +26,7 @@ from analyzer.cost.bills.rules import match
 from analyzer.cost.bills.shelf import Matched, Shelved
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.usage import aware
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected, Rejection
 
 MAX_BODY = 256 * 2**20

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from pydantic.json_schema import GenerateJsonSchema
 
-from analyzer.journal import SILENT
-from analyzer.lifecycle import TOLD
+from analyzer.decisions.lifecycle import TOLD
+from analyzer.journal.transitions import SILENT
 from analyzer.model import EventType, TransitionType
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

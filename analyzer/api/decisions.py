@@ -10,15 +10,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from analyzer import journal
 from analyzer.api.views import DecisionView
-from analyzer.journal import DecisionFilter
-from analyzer.lifecycle import Verb
+from analyzer.decisions.lifecycle import Verb
+from analyzer.journal import transitions
+from analyzer.journal.transitions import DecisionFilter
 from analyzer.model import Decision, DecisionId, DecisionState
 from analyzer.notify.event import Links
 from analyzer.policy.model import Policy, entries
 from analyzer.policy.render import render
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected, Rejection, ResourceId, TenantId
 
 
@@ -59,18 +59,18 @@ def _decision_routes(
             resource=ResourceId(resource) if resource else None,
             limit=limit,
         )
-        return [decision_view(found) for found in journal.decisions(store, which)]
+        return [decision_view(found) for found in transitions.decisions(store, which)]
 
     @routes.get("/decisions/{decision}")
     def get_decision(decision: str) -> DecisionView:
-        found = journal.decision(store, DecisionId(decision))
+        found = transitions.decision(store, DecisionId(decision))
         if found is None:
             raise Rejected(Rejection.NOT_FOUND, f"there is no decision {decision}", field="id")
         return decision_view(found)
 
     @routes.post("/decisions/{decision}/{verb}")
     def change(decision: str, verb: Verb, body: By) -> DecisionView:
-        changed = journal.change_decision(
+        changed = transitions.change_decision(
             store, DecisionId(decision), verb, by=body.by, now=clock(), links=links
         )
         touched()
@@ -97,7 +97,7 @@ def _policy_route(
         media_type, text = render(found, form)
         if not preview:
             enforced = [DecisionId(e.decision) for e in found.entries if e.mode == "enforce"]
-            if journal.in_force(store, enforced, now=now, links=links):
+            if transitions.in_force(store, enforced, now=now, links=links):
                 touched()
         etag = f'"{found.version}-{form}"'
         headers = {"ETag": etag, "Cache-Control": "max-age=5"}
@@ -111,7 +111,7 @@ def policy_at(store: Store, now: datetime) -> Policy:
     since = (now - timedelta(hours=1)).replace(tzinfo=None)
     rows = store.rows("policy_costs", since=since)
     costs = {(tenant, resource): cost for tenant, resource, cost in rows if cost}
-    live = entries(journal.open_decisions(store), costs=costs, now=now)
+    live = entries(transitions.open_decisions(store), costs=costs, now=now)
     digest = hashlib.sha256(repr(live).encode()).hexdigest()[:16]
     return Policy(version=digest, at=now, entries=live)
 

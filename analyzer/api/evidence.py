@@ -11,7 +11,7 @@ import polars as pl
 
 from analyzer.api.views import Band
 from analyzer.model import Finding, Incident
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 _BEFORE = timedelta(minutes=20)
 _AFTER = timedelta(minutes=10)

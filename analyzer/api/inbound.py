@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analyzer.annotations import Annotation
 from analyzer.api.times import parse_time
 from analyzer.api.views import AnnotationIn
+from analyzer.journal.annotations import Annotation
 from collector.model import Rejected, Rejection
 
 MAX_ALERTS = 200

@@ -11,9 +11,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from analyzer import journal
 from analyzer.accounts.known import HARM_WEIGHT, incident_losses
-from analyzer.annotations import Annotation, list_annotations
 from analyzer.api.decisions import By, decision_view
 from analyzer.api.evidence import Clock, bands
 from analyzer.api.times import parse_range
@@ -29,8 +27,10 @@ from analyzer.api.views import (
     TimelineEntry,
 )
 from analyzer.cost.settings import CostSettings
-from analyzer.explain import explain
-from analyzer.journal import DecisionFilter, Entry, IncidentFilter
+from analyzer.incidents.explain import explain
+from analyzer.journal import transitions
+from analyzer.journal.annotations import Annotation, list_annotations
+from analyzer.journal.transitions import DecisionFilter, Entry, IncidentFilter
 from analyzer.model import (
     Blame,
     Check,
@@ -45,7 +45,7 @@ from analyzer.notify.event import Links
 from analyzer.notify.history import muted_now
 from analyzer.notify.outside import outside_silences
 from analyzer.notify.sentence import about
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected, Rejection, ResourceId, TenantId
 
 
@@ -113,7 +113,7 @@ def router(
     def list_incidents(
         which: IncidentFilter = Depends(reads),
     ) -> list[IncidentSummary]:
-        found = journal.incidents(store, which)
+        found = transitions.incidents(store, which)
         with store.reader() as reader:
             hushed = muted_now(reader, found, now=clock())
         return [summary(incident, hushed.get(incident.id)) for incident in found]
@@ -124,7 +124,7 @@ def router(
 
     @routes.post("/incidents/{incident}/acknowledge")
     def acknowledge(incident: str, body: By) -> IncidentSummary:
-        changed = journal.acknowledge(
+        changed = transitions.acknowledge(
             store, IncidentId(incident), by=body.by, now=clock(), links=links
         )
         touched()
@@ -132,7 +132,7 @@ def router(
 
     @routes.post("/incidents/{incident}/label")
     def label(incident: str, body: Label) -> IncidentSummary:
-        changed = journal.label(
+        changed = transitions.label(
             store,
             IncidentId(incident),
             body.label,
@@ -148,7 +148,7 @@ def router(
 
 
 def _found(store: Store, incident: str) -> Incident:
-    found = journal.incident(store, IncidentId(incident))
+    found = transitions.incident(store, IncidentId(incident))
     if found is None:
         raise Rejected(Rejection.NOT_FOUND, f"there is no incident {incident}", field="id")
     return found
@@ -184,7 +184,7 @@ def detail(
     whole = _money(sum(worth.values(), Decimal()), settings) if worth else None
     finding = incident.finding
     known = _known(store, incident)
-    decisions = journal.decisions(store, DecisionFilter(incident=incident.id))
+    decisions = transitions.decisions(store, DecisionFilter(incident=incident.id))
     with store.reader() as reader:
         hushed = muted_now(reader, [incident], now=now)
     drawn = bands(store, incident, capacity=known.capacity, now=now)
@@ -210,7 +210,7 @@ def detail(
         aggressor_bands=drawn.aggressor,
         victim_bands=drawn.victims,
         resource_bands=drawn.resource,
-        timeline=_story(journal.timeline(store, incident.id), notes),
+        timeline=_story(transitions.timeline(store, incident.id), notes),
         explanation=list(explain(incident)),
         decisions=[decision_view(decision) for decision in decisions],
         annotations=[AnnotationView.model_validate(n, from_attributes=True) for n in notes],

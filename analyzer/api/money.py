@@ -18,8 +18,8 @@ from analyzer.cost.shown import Same, shown
 from analyzer.cost.statement import Statement, TenantLine, Why
 from analyzer.cost.usage import read_resources
 from analyzer.cost.weeks import parse_week, week_of
-from analyzer.density import OTHER, Density, held_densities, hours_of_week
-from analyzer.store import Store
+from analyzer.density.fullness import OTHER, Density, held_densities, hours_of_week
+from analyzer.store.database import Store
 from collector.model import Rejected, Rejection
 
 _LINES = 200

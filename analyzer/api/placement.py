@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from analyzer.advice import Advice, breakeven_of, plan_now
 from analyzer.api import views
-from analyzer.breakeven import BreakevenSettings
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown_amount
-from analyzer.demotion import Demotion
-from analyzer.placement import Side, what_if
-from analyzer.store import Store
+from analyzer.density.breakeven import BreakevenSettings
+from analyzer.density.demotion import Demotion
+from analyzer.density.placement import Side, what_if
+from analyzer.journal.advice import Advice, breakeven_of, plan_now
+from analyzer.store.database import Store
 
 Moves = Annotated[int, Query(ge=1, le=200, description="Moves at most.")]
 

@@ -12,7 +12,7 @@ from analyzer.api import views
 from analyzer.cost.usage import aware
 from analyzer.reports.delivery.plan import Line
 from analyzer.reports.delivery.round import Round
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 
 def router(

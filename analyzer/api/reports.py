@@ -22,11 +22,11 @@ from analyzer.cost.shown import Same, shown_amount
 from analyzer.cost.statement import sha256, to_json
 from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week, parse_week
-from analyzer.density import held_densities
+from analyzer.density.fullness import held_densities
 from analyzer.reports.document import FORMATS, Document, document_of, ending, for_view
 from analyzer.reports.files import render
 from analyzer.reports.ledger import accounts_of
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected, Rejection, TenantId
 
 _ESTIMATED = timedelta(days=14)

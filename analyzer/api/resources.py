@@ -9,11 +9,13 @@ from typing import Annotated
 import polars as pl
 from fastapi import APIRouter, Query
 
-from analyzer import journal, registry, usage
+from analyzer import registry
 from analyzer.api.times import parse_range
 from analyzer.api.views import Heatmap, ResourceUsage, ResourceView, ShareView, UsagePoint
+from analyzer.journal import transitions
 from analyzer.pulse import Pulse
-from analyzer.store import Store
+from analyzer.store.database import Store
+from analyzer.usage import questions
 from collector.model import Family, Rejected, Rejection, ResourceId, TenantId
 
 
@@ -53,7 +55,7 @@ def _usage_routes(
         top: Annotated[int, Query(ge=1, le=1000)] = 10,
     ) -> list[ShareView]:
         start, end = parse_range(since, until, now=clock(), default=timedelta(hours=1))
-        found = usage.top_shares(store, start=start, end=end, top=top)
+        found = questions.top_shares(store, start=start, end=end, top=top)
         return [ShareView.model_validate(row) for row in found.iter_rows(named=True)]
 
     @routes.get("/usage")
@@ -85,7 +87,7 @@ def _usage_routes(
     ) -> Heatmap:
         start, end = parse_range(since, until, now=clock(), default=timedelta(hours=1))
         step_s = step_of(start, end, 60)
-        found = usage.heatmap(
+        found = questions.heatmap(
             store,
             start=start,
             end=max(start, complete(end, pulse.beat.until, step_s)),
@@ -128,7 +130,7 @@ def usage_views(
     family: Family | None = None,
 ) -> list[ResourceUsage]:
     """Series of everything that matches, one per (resource, family)."""
-    found = usage.series(
+    found = questions.series(
         store, start=start, end=end, step_s=step_s, resource=resource, tenant=tenant, family=family
     )
     fields = list(UsagePoint.model_fields)
@@ -150,9 +152,9 @@ def usage_views(
 
 def resource_views(store: Store, at: datetime) -> list[ResourceView]:
     """Every resource with its load over the last minute before `at`."""
-    loads = usage.utilisation(store, start=at - timedelta(seconds=60), end=at, step_s=60)
+    loads = questions.utilisation(store, start=at - timedelta(seconds=60), end=at, step_s=60)
     newest = {row["resource"]: row["utilisation"] for row in loads.iter_rows(named=True)}
-    states = {one.resource: one.kind.value for one in journal.firing(store)}
+    states = {one.resource: one.kind.value for one in transitions.firing(store)}
     tenants: dict[str, int] = {}
     for placement in registry.current_placements(store):
         tenants[placement.resource] = tenants.get(placement.resource, 0) + 1

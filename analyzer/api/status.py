@@ -10,14 +10,14 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from analyzer import journal
 from analyzer.api.views import Health
-from analyzer.journal import IncidentFilter
+from analyzer.journal import transitions
+from analyzer.journal.transitions import IncidentFilter
 from analyzer.model import Incident, IncidentState, Kind
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.sentence import about
 from analyzer.pulse import Beat, Pulse
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 SHOWN = (IncidentState.FIRING, IncidentState.FLAPPING)
 
@@ -73,7 +73,7 @@ def unready(beat: Beat, now: datetime, *, cycle_s: float) -> list[str]:
 
 def health(store: Store, beat: Beat, now: datetime) -> Health:
     """One small answer from counts and the open incidents."""
-    shown = journal.incidents(store, IncidentFilter(states=SHOWN, limit=1000))
+    shown = transitions.incidents(store, IncidentFilter(states=SHOWN, limit=1000))
     with store.reader() as reader:
         tenants, resources = reader.rows("status_counts")[0]
         pending, failed = reader.rows("status_deliveries")[0]

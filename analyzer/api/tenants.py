@@ -10,7 +10,7 @@ from typing import Annotated
 import polars as pl
 from fastapi import APIRouter, Query, Request
 
-from analyzer import journal, registry, usage
+from analyzer import registry
 from analyzer.api.auth import confined
 from analyzer.api.incidents import summary
 from analyzer.api.resources import step_of, usage_views
@@ -25,10 +25,12 @@ from analyzer.api.views import (
 )
 from analyzer.config import AnalyzerSettings
 from analyzer.cost.book import costs_so_far
-from analyzer.journal import Firing, IncidentFilter
+from analyzer.journal import transitions
+from analyzer.journal.transitions import Firing, IncidentFilter
 from analyzer.model import Isolation, Kind
 from analyzer.pulse import Pulse
-from analyzer.store import Store
+from analyzer.store.database import Store
+from analyzer.usage import questions
 from collector.model import (
     UNKNOWN_TENANT,
     Rejected,
@@ -71,7 +73,7 @@ class Directory:
         for placement in registry.current_placements(self._store):
             placed.setdefault(placement.tenant, []).append(placement.resource)
         costs = costs_so_far(self._store, self._clock(), self._money)
-        states = _states(journal.firing(self._store))
+        states = _states(transitions.firing(self._store))
         base = pl.DataFrame(
             [
                 (
@@ -89,7 +91,7 @@ class Directory:
             },
             orient="row",
         )  # fmt: skip
-        loads = usage.tenants(self._store, at=at, limit=None).frame
+        loads = questions.tenants(self._store, at=at, limit=None).frame
         wanted = ("noise", "share", "p95_s", "error_ratio", "requests_per_s")
         used = loads.select(pl.col("tenant").alias("id"), *wanted, busiest="resource")
         first = pl.concat_list(pl.col("busiest"), "resources").list.drop_nulls()
@@ -217,7 +219,7 @@ def _detail(
     known = registry.tenant(store, tenant)
     if known is None or rows.is_empty():
         raise Rejected(Rejection.NOT_FOUND, f"there is no tenant {tenant}", field="id")
-    involved = journal.incidents(store, IncidentFilter(tenant=tenant, limit=200))
+    involved = transitions.incidents(store, IncidentFilter(tenant=tenant, limit=200))
     blamed = [i for i in involved if tenant in {b.tenant for b in i.finding.aggressors}]
     money = settings.money()
     return TenantDetail(

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from analyzer import backup, erasure
-from analyzer import verification as proof
 from analyzer.api.views import (
     BackupIn,
     BackupView,
@@ -21,7 +19,9 @@ from analyzer.api.views import (
 )
 from analyzer.config import AnalyzerSettings
 from analyzer.pulse import Pulse
-from analyzer.store import Store
+from analyzer.store.database import Store
+from analyzer.upkeep import backup, erasure
+from analyzer.upkeep import verification as proof
 from collector.model import Rejected, Rejection
 
 

@@ -15,7 +15,7 @@ from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement
 from analyzer.cost.weeks import Week, week_of
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 _HOLD = timedelta(seconds=10)
 _HOLD_A_TENANT = timedelta(milliseconds=20)

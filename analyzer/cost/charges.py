@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from analyzer.allocation import piece
+from analyzer.cost.allocation import piece
 from analyzer.cost.settings import CostSettings, Price, utc
 from analyzer.cost.weeks import local_midnight
 

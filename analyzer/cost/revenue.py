@@ -10,7 +10,7 @@ from decimal import Decimal
 from analyzer.cost.charges import Span, monthly
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.usage import Tenant, aware, naive
-from analyzer.store import Reader, Store
+from analyzer.store.database import Reader, Store
 
 _EVER = datetime.max.replace(tzinfo=UTC)
 

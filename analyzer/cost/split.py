@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 
 import polars as pl
 
-from analyzer.allocation import IDLE, apportion
+from analyzer.cost.allocation import IDLE, apportion
 from analyzer.cost.charges import CREDIT, UNMATCHED, Charge
 from analyzer.cost.policies import WHOLE, Policy
 from analyzer.cost.settings import CostSettings

@@ -10,13 +10,13 @@ from operator import itemgetter
 import numpy as np
 import pyarrow as pa
 
-from analyzer.forgotten import Forgotten
 from analyzer.ingest.book import Grown, SeriesBook
 from analyzer.ingest.bounds import BoundsBook
 from analyzer.ingest.counters import Ints, Memory
 from analyzer.ingest.gaps import Gaps
 from analyzer.registry import Key
-from analyzer.store import Reader, Transaction
+from analyzer.store.database import Reader, Transaction
+from analyzer.store.forgotten import Forgotten
 from collector.model import Column, Family, MeterKind, ResourceId, Series, TenantId
 
 _GENERATIONS = 4  # kept in memory; each may name a million series

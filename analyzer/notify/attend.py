@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from analyzer.codec import load
 from analyzer.model import Incident
 from analyzer.notify.addressing import (
     Desk,
@@ -34,7 +33,8 @@ from analyzer.notify.sentence import about
 from analyzer.routing import Reason, Step
 from analyzer.routing.attention import Attention, Open, attention
 from analyzer.routing.rules import named
-from analyzer.store import Reader, Store, Transaction
+from analyzer.store.codec import load
+from analyzer.store.database import Reader, Store, Transaction
 
 STRANDED_FOR = timedelta(days=1)
 

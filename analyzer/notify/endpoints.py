@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from analyzer.codec import dump, load
 from analyzer.notify.channels.message import Addressee, Options
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Entropy, uuid7
 from analyzer.notify.settings import EndpointSettings, NotifySettings, new_secret
-from analyzer.seal import Seal
-from analyzer.store import Reader, Store, Transaction
+from analyzer.store.codec import dump, load
+from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.seal import Seal
 from collector.model import Rejected, Rejection
 
 SEALED = ("url", "secret", "routing_key", "token")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from analyzer.codec import load
 from analyzer.notify.answer import Verdict, judge
 from analyzer.notify.channels.alertmanager_api import render_all
 from analyzer.notify.clock import stored
@@ -14,7 +13,8 @@ from analyzer.notify.endpoints import Endpoint, endpoints
 from analyzer.notify.event import Event
 from analyzer.notify.outside import read_silences
 from analyzer.notify.transport import Transport
-from analyzer.store import Store
+from analyzer.store.codec import load
+from analyzer.store.database import Store
 
 LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ import random
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from analyzer.codec import load
 from analyzer.model import EventType
 from analyzer.notify.addressing import directly
 from analyzer.notify.channels import render
@@ -19,7 +18,8 @@ from analyzer.notify.sender import Clock, attempt
 from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import settle
 from analyzer.notify.transport import Transport
-from analyzer.store import Reader, Store, Transaction
+from analyzer.store.codec import load
+from analyzer.store.database import Reader, Store, Transaction
 from collector.model import Rejected, Rejection
 
 

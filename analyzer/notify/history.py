@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from analyzer.codec import load
 from analyzer.model import Incident, IncidentState
 from analyzer.notify.addressing import desk, firing, plans, recipient, with_plans
 from analyzer.notify.clock import aware, stored
@@ -14,7 +13,8 @@ from analyzer.routing import Notice, Policy
 from analyzer.routing.judge import muted
 from analyzer.routing.matchers import Labels
 from analyzer.routing.rehearsal import Happened, Rehearsal, Thresholds, rehearse
-from analyzer.store import Reader
+from analyzer.store.codec import load
+from analyzer.store.database import Reader
 
 MuteView = dict[str, list[str]]
 """Incidents that are on, by the silence that mutes them."""

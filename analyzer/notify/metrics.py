@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analyzer.notify.clock import aware
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)

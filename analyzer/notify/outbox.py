@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from analyzer.codec import dump, load
 from analyzer.notify.addressing import Desk, choose, desk
 from analyzer.notify.channels import CHANNELS
 from analyzer.notify.clock import aware, stored
@@ -18,7 +17,8 @@ from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import Entropy, Event, cut, uuid7
 from analyzer.notify.settings import NotifySettings
 from analyzer.routing import Choice
-from analyzer.store import Store, Transaction
+from analyzer.store.codec import dump, load
+from analyzer.store.database import Store, Transaction
 from collector.model import Rejected, Rejection
 
 LATE_WAITS = timedelta(seconds=60)

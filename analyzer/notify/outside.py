@@ -17,7 +17,7 @@ from analyzer.notify.clock import aware, stored
 from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import cut
 from analyzer.notify.transport import Transport
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 LOG = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from analyzer.codec import dump, load
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import uuid7
 from analyzer.routing.rules import (
@@ -20,7 +19,8 @@ from analyzer.routing.rules import (
     RoutingSettings,
     Silence,
 )
-from analyzer.store import Reader, Store, Transaction
+from analyzer.store.codec import dump, load
+from analyzer.store.database import Reader, Store, Transaction
 from collector.model import Rejected, Rejection
 
 Rule = Route | Inhibition | Silence | Maintenance

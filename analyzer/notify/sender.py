@@ -27,7 +27,7 @@ from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import Seen, Sent, Settled, Tried, settle
 from analyzer.notify.signature import signed_headers
 from analyzer.notify.transport import Transport
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 _SLACK = timedelta(seconds=2)
 """How far a clock may be slewed back without being called set back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analyzer.explain import sentence
+from analyzer.incidents.explain import sentence
 from analyzer.model import Decision, Incident, IncidentState, Kind
 from analyzer.notify.event import cut
 

@@ -22,7 +22,7 @@ from analyzer.notify.health import DISABLE_AFTER, after
 from analyzer.notify.outbox import Claim, post
 from analyzer.notify.rules import policy
 from analyzer.notify.settings import redacted
-from analyzer.store import Store, Transaction
+from analyzer.store.database import Store, Transaction
 
 MAX_LOGGED = 2048
 """Bytes of an answer's body that are kept."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from analyzer.accounts.account import Account
 from analyzer.cost.ledger import Stored
 from analyzer.cost.statement import Statement, TenantLine
-from analyzer.density import Density
+from analyzer.density.fullness import Density
 from collector.model import Rejected, Rejection, TenantId
 
 FORMATS = {

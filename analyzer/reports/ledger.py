@@ -19,7 +19,6 @@ import pyarrow as pa
 from analyzer.accounts.known import HARM_WEIGHT, enter, read_known, stored_accounts
 from analyzer.accounts.make import make_accounts
 from analyzer.accounts.packed import Packed
-from analyzer.codec import dump
 from analyzer.cost.change import explained
 from analyzer.cost.engine import make_statement
 from analyzer.cost.ledger import (
@@ -37,10 +36,11 @@ from analyzer.cost.shown import shown, shown_amount
 from analyzer.cost.statement import ResourceLine, Statement, sha256, to_json
 from analyzer.cost.usage import aware, naive
 from analyzer.cost.weeks import Week, parse_week, week_of
-from analyzer.density import densities
+from analyzer.density.fullness import densities
 from analyzer.reports.document import Document, document_of, for_view
 from analyzer.reports.files import Written, write_report
-from analyzer.store import Reader, Store, Transaction
+from analyzer.store.codec import dump
+from analyzer.store.database import Reader, Store, Transaction
 from collector.model import Rejected, Rejection, TenantId
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from typing import Protocol
 
 import httpx
 
-from analyzer import journal
 from analyzer.app import DELIVER_EVERY_S
 from analyzer.jobs import Job, Timetable
+from analyzer.journal import transitions
 from analyzer.model import Transition, TransitionType
 from analyzer.notify import (
     EndpointSettings,
@@ -31,7 +31,7 @@ from analyzer.notify import (
 )
 from analyzer.notify.rules import ConfiguredRules, sync_rules
 from analyzer.routing.rules import RoutingSettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.journal.cast import incident
 
 BINARY = shutil.which("prometheus-alertmanager")
@@ -93,7 +93,7 @@ class Ours:
             for name in names
         ]  # fmt: skip
         with self._store.transaction() as tx:
-            journal.record(tx, changes, [], now=now, links=Links())
+            transitions.record(tx, changes, [], now=now, links=Links())
 
 
 @contextmanager

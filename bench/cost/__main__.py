@@ -31,7 +31,7 @@ from analyzer.cost.bills.rules import BillRule
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.weeks import parse_week
 from analyzer.reports.ledger import close_weeks
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 RESOURCES = 50
 WEEK = parse_week("2026-W47", "Europe/Berlin")

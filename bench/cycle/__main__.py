@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from analyzer import baseline, rollup, usage
 from analyzer.app import Analyzer
 from analyzer.config import AnalyzerSettings, ResourceSettings
+from analyzer.usage import baseline, questions, rollup
 from bench.cycle.sender import PER_SHARD, begin, history, live, shards
 
 WINDOW = timedelta(seconds=10)
@@ -97,7 +97,7 @@ class House:
             until = rollup.watermark(rooms.store)
             if until is not None:
                 baseline.refresh(rooms.store, until=until)
-                usage.learn_expected(rooms.store, until=until)
+                questions.learn_expected(rooms.store, until=until)
 
         def judge() -> int:
             until = rollup.watermark(rooms.store)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.detect import DetectSettings, normal, relief, scene, suspects
-from analyzer.flags import FlagPolicy
+from analyzer.incidents.flags import FlagPolicy
 
 NEVER = 1e-9
 """A threshold everything passes."""

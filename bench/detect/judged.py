@@ -18,7 +18,7 @@ from analyzer.detect import (
     seasoned,
 )
 from analyzer.detect.arrays import LOCKS
-from analyzer.flags import FlagPolicy, advance_all
+from analyzer.incidents.flags import FlagPolicy, advance_all
 from analyzer.model import Finding, Incident, IncidentState, Kind, TransitionType
 
 LENGTH_S = 5400

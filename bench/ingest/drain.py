@@ -13,7 +13,7 @@ from pathlib import Path
 
 from analyzer.ingest import Ingest
 from analyzer.ingest.tally import COUNT
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector import loops
 from partywall import config
 

@@ -17,8 +17,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from analyzer import usage
 from analyzer.cost.usage import read_use
+from analyzer.usage import questions
 from bench.query.stock import Peer, Plan, Stock, stocked
 from collector.model import TenantId
 
@@ -43,7 +43,7 @@ class Question:
 def top_shares(stock: Stock) -> dict[str, float]:
     """The ten largest of each shard, as the overview shows them."""
     start = stock.end - timedelta(hours=1)
-    frame = usage.top_shares(stock.store, start=start, end=stock.end)
+    frame = questions.top_shares(stock.store, start=start, end=stock.end)
     rows = frame.select("resource", "tenant", "share").iter_rows()
     return {f"{shard}/{tenant}": share for shard, tenant, share in rows}
 
@@ -65,7 +65,9 @@ def same_shares(stock: Stock, peer: Peer) -> str:
 
 
 def p95(stock: Stock) -> dict[str, float]:
-    frame = usage.tenants(stock.store, at=stock.end, span_s=3600, sort="p95_s", limit=None).frame
+    frame = questions.tenants(
+        stock.store, at=stock.end, span_s=3600, sort="p95_s", limit=None
+    ).frame
     return dict(frame.select("tenant", "p95_s").iter_rows())
 
 
@@ -87,14 +89,14 @@ def same_cost(stock: Stock, peer: Peer) -> str:
 
 
 def one_tenant(stock: Stock) -> object:
-    return usage.series(
+    return questions.series(
         stock.store, start=stock.end - timedelta(hours=24), end=stock.end, step_s=300,
         tenant=TenantId("tenant-000007"),
     )  # fmt: skip
 
 
 def heat(stock: Stock) -> object:
-    return usage.heatmap(
+    return questions.heatmap(
         stock.store, start=stock.start, end=stock.end, step_s=900, limit=stock.plan.tenants
     )
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analyzer.ingest import Ingest
-from analyzer.store import Store
+from analyzer.store.database import Store
 from bench.ingest.servers import CONFIG, Server
 from bench.query.stock import Plan, load_into
 from partywall import ports

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analyzer import baseline, rollup, usage
-from analyzer.compaction import CompactionSettings, compact
-from analyzer.rollup import RetentionSettings
-from analyzer.store import Store
+from analyzer.store.database import Store
+from analyzer.upkeep.compaction import CompactionSettings, compact
+from analyzer.usage import baseline, questions, rollup
+from analyzer.usage.rollup import RetentionSettings
 from bench.ingest.bodies import RW1, SERIES, remote_write, values
 from bench.ingest.send import Connection
 from bench.ingest.servers import SERVERS, Partywall, Server
@@ -145,7 +145,7 @@ def ready(store: Store, end: datetime) -> None:
     until = rollup.watermark(store)
     assert until is not None
     baseline.refresh(store, until=until)
-    usage.learn_expected(store, until=until)
+    questions.learn_expected(store, until=until)
     settings = CompactionSettings(ten_seconds_h=1, minutes_d=1, hours_d=1)
     compact(store, now=end + timedelta(days=30), settings=settings)
     store.checkpoint()

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analyzer import backup, slack
+from analyzer.upkeep import backup, slack
 from bench.query.stock import Peer, Plan, Stock, stocked
 
 PLANS = {"hour": Plan(1_000, 1, 15), "day": Plan(200, 24, 60)}

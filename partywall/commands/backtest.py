@@ -27,8 +27,8 @@ def backtest(
     """Judge recorded usage in data time; one JSON line for every incident."""
     from rich.progress import Progress
 
-    from analyzer.backtest import BacktestSettings
-    from analyzer.backtest import backtest as judge
+    from analyzer.backtest.replay import BacktestSettings
+    from analyzer.backtest.replay import backtest as judge
     from collector.model import Rejected
 
     mine = configuration(config).analyzer

@@ -17,7 +17,7 @@ from partywall.session import ApiOption, ConfigOption, configuration, target
 
 if TYPE_CHECKING:
     from analyzer.api.views import ComparedView, VerificationView
-    from analyzer.store import Store
+    from analyzer.store.database import Store
 
 PATIENCE_S = 3600.0
 
@@ -43,7 +43,7 @@ def backup(
             made = client.post(BackupView, "/backup", {"directory": str(directory.absolute())})
             print(f"{made.files} files, {made.bytes} bytes in {made.directory}")
             return
-    from analyzer import backup as copies
+    from analyzer.upkeep import backup as copies
 
     settings = configuration(config).analyzer
     with _stopped(settings.data), _opened(config) as store:
@@ -60,7 +60,7 @@ def restore(
     ] = False,
 ) -> None:
     """Bring a backup back into the data directory of a stopped service."""
-    from analyzer import backup as copies
+    from analyzer.upkeep import backup as copies
 
     data = configuration(config).analyzer.data
     with _stopped(data):
@@ -70,7 +70,7 @@ def restore(
 
 def rebuild(config: ConfigOption = None) -> None:
     """Make the database file anew from the newest saved state, files and spool."""
-    from analyzer import backup as copies
+    from analyzer.upkeep import backup as copies
 
     data = configuration(config).analyzer.data
     with _stopped(data):
@@ -81,8 +81,8 @@ def rebuild(config: ConfigOption = None) -> None:
 @contextmanager
 def _stopped(data: Path) -> Iterator[None]:
     """The service must not run on this directory; what is wrong is said in three lines."""
-    from analyzer.backup import DamagedError
-    from analyzer.store import StoreBusyError
+    from analyzer.store.database import StoreBusyError
+    from analyzer.upkeep.backup import DamagedError
 
     try:
         yield
@@ -102,7 +102,7 @@ def _stopped(data: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(config: Path | None) -> Iterator[Store]:
-    from analyzer.store import Store
+    from analyzer.store.database import Store
 
     store = Store.open(configuration(config).analyzer.database)
     try:

@@ -119,7 +119,7 @@ def _from_data(
 ) -> list[Path]:
     """No service runs: open its store ourselves."""
     from analyzer.reports.ledger import build_report
-    from analyzer.store import Store
+    from analyzer.store.database import Store
     from collector.model import Rejected, TenantId
 
     week, tenant, view = which

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.ingest import Ingest
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import BUCKETS
 from tests.collector.test_doors import BOUNDS, DOORS, TENANTS, events, expected
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from analyzer.jobs import wall_clock
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.receivers.simulated import Platform
 from partywall.feeder import aligned
 from partywall.prometheus import Counters

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from analyzer.ingest import Ingest
-from analyzer.quantiles import quantile
-from analyzer.store import Store
+from analyzer.store.database import Store
+from analyzer.usage.quantiles import quantile
 from collector.model import BUCKETS, LATENCY_BOUNDS
 from tests.acceptance.truth import (
     DOORS,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from analyzer import journal, usage
+from analyzer.journal import transitions
 from analyzer.model import Action, IncidentState, Kind
 from analyzer.notify.settings import EndpointSettings
+from analyzer.usage import questions
 from collector.model import ResourceId
 from collector.receivers.simulated import Surge
 from tests.analyzer.road import WINDOW, Road
@@ -28,7 +29,7 @@ def road(tmp_path: Path) -> Iterator[Road]:
 
 def test_a_quiet_hour_is_silence(road):
     road.live(60)
-    assert journal.incidents(road.analyzer.store) == []
+    assert transitions.incidents(road.analyzer.store) == []
 
 
 def test_a_noisy_neighbour_is_named_told_and_over(road):
@@ -36,18 +37,18 @@ def test_a_noisy_neighbour_is_named_told_and_over(road):
     begins = road.begins + 6 * WINDOW
     road.surges.append(Surge(noisy, SHARD, begins, begins + 24 * WINDOW))
     road.live(6 + 24)
-    (found,) = journal.incidents(road.analyzer.store)
+    (found,) = transitions.incidents(road.analyzer.store)
     assert found.kind is Kind.NOISY_NEIGHBOUR
     assert [blame.tenant for blame in found.finding.aggressors] == [noisy]
     assert noisy not in {harm.tenant for harm in found.finding.victims}
     assert found.detected_at is not None
     assert (found.detected_at - begins).total_seconds() <= 60
-    (decision,) = journal.decisions(road.analyzer.store)
+    (decision,) = transitions.decisions(road.analyzer.store)
     assert (decision.action, decision.tenant) == (Action.THROTTLE, noisy)
     road.live(40)
-    (after,) = journal.incidents(road.analyzer.store)
+    (after,) = transitions.incidents(road.analyzer.store)
     assert after.state is IncidentState.RESOLVED
-    told = [entry.what for entry in journal.timeline(road.analyzer.store, found.id)]
+    told = [entry.what for entry in transitions.timeline(road.analyzer.store, found.id)]
     assert told.count("opened") == 1, told
     assert told.count("resolved") == 1, told
 
@@ -55,6 +56,6 @@ def test_a_noisy_neighbour_is_named_told_and_over(road):
 def test_totals_in_the_store_are_totals_sent(road):
     road.live(12)
     start = road.begins.replace(hour=12, minute=0)
-    found = usage.series(road.analyzer.store, start=start, end=road.begins, step_s=10)
+    found = questions.series(road.analyzer.store, start=start, end=road.begins, step_s=10)
     stored = sum(float(one.points["requests_per_s"].sum()) * 10 for one in found)
     assert round(stored) == road.finished

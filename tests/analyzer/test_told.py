@@ -12,9 +12,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from analyzer.app import api
-from analyzer.budgets import Budget
 from analyzer.cost.settings import CostSettings, Price
-from analyzer.decisions import DecisionPolicy
+from analyzer.decisions.decide import DecisionPolicy
+from analyzer.journal.budgets import Budget
 from analyzer.notify import EndpointSettings, NotifySettings
 from analyzer.notify.settings import new_secret
 from collector.model import ResourceId

@@ -9,8 +9,8 @@ import pytest
 
 from analyzer.app import Analyzer, build
 from analyzer.config import AnalyzerSettings
-from analyzer.journal import SILENT
-from analyzer.lifecycle import TOLD
+from analyzer.decisions.lifecycle import TOLD
+from analyzer.journal.transitions import SILENT
 from analyzer.model import EventType, TransitionType
 from collector.model import Rejection
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.ingest import Ingest
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.config import SpoolSettings
 from collector.spool import Spool
 from tests.collector.rooms import readings, usage_rows

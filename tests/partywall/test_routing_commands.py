@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from analyzer.api import alerts, routing
 from analyzer.api.problems import install
 from analyzer.notify import NotifySettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from partywall import cli, client
 from partywall.failures import Failure
 from tests.analyzer.journal.cast import at, opened

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from analyzer import journal
+from analyzer.journal import transitions
 from analyzer.model import IncidentState, Transition, TransitionType
 from analyzer.notify import (
     EndpointSettings,
@@ -26,7 +26,7 @@ from analyzer.notify import (
 from analyzer.notify.attend import attend
 from analyzer.notify.rules import ConfiguredRules, sync_rules
 from analyzer.routing.rules import RoutingSettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.journal.cast import incident
 
 KINDS = (TransitionType.OPENED, TransitionType.UPDATED, TransitionType.RESOLVED)
@@ -136,7 +136,7 @@ def write(store: Store, story: Story, links: Links) -> None:
         while story.clock() < change.at:
             time.sleep(0.005)
         with store.transaction() as tx:
-            journal.record(tx, [change], [], now=max(story.clock(), change.at), links=links)
+            transitions.record(tx, [change], [], now=max(story.clock(), change.at), links=links)
 
 
 if __name__ == "__main__":

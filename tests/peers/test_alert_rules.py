@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from analyzer.pulse import OutboxMetrics, Pulse
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.journal.cast import at
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus"

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from analyzer.allocation import piece
+from analyzer.cost.allocation import piece
 from analyzer.cost.bills.rules import BillRule, Face, match
 from analyzer.cost.bills.shelf import face_of, unmatched_name
 from analyzer.cost.charges import CREDIT, UNMATCHED, Charge, Span, merged
 from analyzer.cost.settings import CostSettings, Rate, utc
 from analyzer.cost.statement import money
 from analyzer.cost.usage import aware, naive
-from analyzer.store import Reader
+from analyzer.store.database import Reader
 
 _TICK = timedelta(microseconds=1)
 _DECIMALS = 26

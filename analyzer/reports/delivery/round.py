@@ -20,13 +20,13 @@ from analyzer.accounts.known import stored_accounts
 from analyzer.cost.ledger import stored
 from analyzer.cost.shown import shown_amount
 from analyzer.cost.usage import naive
-from analyzer.density import Density
+from analyzer.density.fullness import Density
 from analyzer.reports.delivery.channels import Deliver, DifferentBytesError, UndeliverableError
 from analyzer.reports.delivery.parcel import parcel
 from analyzer.reports.delivery.plan import DIGEST, HARDLY, Ledger, Line, Version, planned
 from analyzer.reports.delivery.settings import DeliverySettings
 from analyzer.reports.document import Document, document_of, for_view
-from analyzer.store import Reader, Store, Transaction
+from analyzer.store.database import Reader, Store, Transaction
 from collector.model import Rejected, TenantId
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from analyzer.accounts.make import paid
 from analyzer.cost.shown import shown
 from analyzer.cost.statement import Statement
-from analyzer.density import Density
+from analyzer.density.fullness import Density
 from analyzer.reports.document import Document
 from analyzer.reports.page import Block, Figure, Page, Said, Table
 from analyzer.reports.views import blocks

@@ -1,5 +1,5 @@
 -- What was judged, what was decided, who was told. Times are UTC without zone.
--- `body` is the whole frozen value as JSON (analyzer/codec.py); the other columns are for filters.
+-- `body` is the whole frozen value as JSON (analyzer/store/codec.py); the other columns are for filters.
 CREATE TABLE incidents (
     id VARCHAR, resource VARCHAR, kind VARCHAR, state VARCHAR, severity VARCHAR,
     started_at TIMESTAMP, updated_at TIMESTAMP, detected_at TIMESTAMP, ended_at TIMESTAMP,

@@ -1,5 +1,5 @@
 -- What a format needs besides an address. `url`, `secret`, `routing_key` and `token` are sealed
--- (analyzer/seal.py); `options` is the frozen value as JSON.
+-- (analyzer/store/seal.py); `options` is the frozen value as JSON.
 ALTER TABLE endpoints ADD COLUMN token VARCHAR DEFAULT '';
 ALTER TABLE endpoints ADD COLUMN options VARCHAR DEFAULT '';
 -- How a receiver calls what it made of a lane (Slack: channel and time of the message).

@@ -1,5 +1,5 @@
 -- Routes, inhibitions, silences and maintenance windows: `body` is the frozen value as JSON
--- (analyzer/codec.py); `place` orders the routes; `source` is config or api.
+-- (analyzer/store/codec.py); `place` orders the routes; `source` is config or api.
 CREATE TABLE rules (
     id VARCHAR, kind VARCHAR, place BIGINT, source VARCHAR, created_at TIMESTAMP, body VARCHAR
 );

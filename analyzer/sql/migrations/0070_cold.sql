@@ -1,5 +1,5 @@
 -- Old usage moves into Parquet files beside the database; recent rows stay in the hot tables. The
--- views show both as one, through the session variable `cold` (see analyzer/store.py).
+-- views show both as one, through the session variable `cold` (see analyzer/store/database.py).
 ALTER TABLE usage_10s RENAME TO hot_10s;
 ALTER TABLE usage_1m RENAME TO hot_1m;
 ALTER TABLE usage_1h RENAME TO hot_1h;

@@ -10,7 +10,7 @@ from analyzer.cost.engine import make_statement
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.statement import Statement
 from analyzer.cost.weeks import Week, parse_week
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 CAST = ("acme", "globex", "hooli", "initech", "umbrella")
 WEEK = parse_week("2026-W47", "UTC")

@@ -12,7 +12,7 @@ from analyzer.cost.change import explained
 from analyzer.cost.policy_version import policy_version, under
 from analyzer.cost.settings import CostSettings, Price
 from analyzer.cost.statement import Statement, Why
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import WEEK, Hour, add
 

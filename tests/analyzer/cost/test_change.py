@@ -20,7 +20,7 @@ from analyzer.reports import close_weeks
 from analyzer.reports.document import Document, for_tenant
 from analyzer.reports.files import render
 from analyzer.reports.wording import movers, why_words
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import TenantId
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import MONDAY, WEEK, Hour, add

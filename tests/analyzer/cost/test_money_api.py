@@ -19,7 +19,7 @@ from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine
 from analyzer.reports import close_weeks
 from analyzer.reports.ledger import accounts_of
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import MONDAY, WEEK, Hour, add
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analyzer.cost.policies import Policy, PolicyPart
 from analyzer.cost.settings import CostSettings, Plan, Price, Rate
 from analyzer.cost.statement import Statement
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import UNKNOWN_TENANT
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import CAST, Hour, add, place, resource, statement, tenant

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.cost.usage import Resource
-from analyzer.density import Work, densities, gini, measure, p95, theil_sen
-from analyzer.store import Store
+from analyzer.density.fullness import Work, densities, gini, measure, p95, theil_sen
+from analyzer.store.database import Store
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import MONDAY, Hour, add
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import (
     Column,
     Family,

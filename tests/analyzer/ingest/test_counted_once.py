@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from analyzer.ingest import Ingest
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Frame, MeterKind
 from tests.analyzer.ingest.door import NOW, SPOOL, FakeDoor, samples, series, sums
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.ingest import Drained, Ingest, gaps
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Column, MeterKind
 from tests.analyzer.ingest.door import NOW, FakeDoor, samples, series, sums, windows
 

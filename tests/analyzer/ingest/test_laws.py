@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.ingest import Ingest
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Column, Series
 from tests.analyzer.ingest.door import NOW, SPOOL, FakeDoor, _ask, samples, series
 

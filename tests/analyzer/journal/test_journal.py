@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer import journal
-from analyzer.codec import dump, load
-from analyzer.decisions import DecisionPolicy, decide
-from analyzer.journal import DecisionFilter, IncidentFilter
-from analyzer.lifecycle import Verb
+from analyzer.decisions.decide import DecisionPolicy, decide
+from analyzer.decisions.lifecycle import Verb
+from analyzer.journal import transitions
+from analyzer.journal.transitions import DecisionFilter, IncidentFilter
 from analyzer.model import (
     DecisionId,
     DecisionState,
@@ -27,7 +26,8 @@ from analyzer.model import (
 )
 from analyzer.notify import Links
 from analyzer.notify.event import Event, uuid7
-from analyzer.store import Store
+from analyzer.store.codec import dump, load
+from analyzer.store.database import Store
 from collector.model import Rejected, Rejection, ResourceId, TenantId
 from tests.analyzer.journal.cast import (
     ACME,
@@ -45,15 +45,15 @@ ONE = IncidentId("INC-1")
 DEC = DecisionId("DEC-1")
 
 
-def write(store: Store, *transitions: Transition, now: Any = None, decisions: Any = ()) -> Any:
+def write(store: Store, *changes: Transition, now: Any = None, decisions: Any = ()) -> Any:
     with store.transaction() as tx:
-        return journal.record(tx, transitions, decisions, now=now or at(9), links=LINKS)
+        return transitions.record(tx, changes, decisions, now=now or at(9), links=LINKS)
 
 
 def test_an_incident_comes_back_as_it_was_written(store):
     write(store, opened())
-    assert journal.incident(store, ONE) == incident()
-    assert journal.open_incidents(store) == [incident()]
+    assert transitions.incident(store, ONE) == incident()
+    assert transitions.open_incidents(store) == [incident()]
 
 
 NAIVE = datetime.fromisoformat("2026-01-01T00:00:00")
@@ -78,7 +78,7 @@ def test_all_is_written_or_nothing(store):
     broken = replace(opened("INC-2"), at=NAIVE)
     with pytest.raises(ValueError, match="time zone"):
         write(store, opened(), broken)
-    assert journal.incidents(store) == []
+    assert transitions.incidents(store) == []
     assert store.rows("notify_depth")[0][0] == 0
 
 
@@ -86,7 +86,7 @@ def test_a_transition_judged_twice_is_written_and_told_once(store):
     first = write(store, opened(), decisions=[decision()])
     assert len(first) == 2
     assert write(store, opened(), decisions=[decision()]) == []
-    assert [entry.what for entry in journal.timeline(store, ONE)] == [
+    assert [entry.what for entry in transitions.timeline(store, ONE)] == [
         "opened",
         "decision proposed",
     ]
@@ -104,12 +104,12 @@ def test_event_ids_are_uuids_of_version_seven_that_sort_by_time(store):
 
 def test_what_a_person_said_is_not_undone_by_a_stale_cycle(store):
     write(store, opened())
-    journal.acknowledge(store, ONE, by="ada", now=at(2), links=LINKS)
-    journal.label(store, ONE, "confirmed", by="ada", now=at(3))
+    transitions.acknowledge(store, ONE, by="ada", now=at(2), links=LINKS)
+    transitions.label(store, ONE, "confirmed", by="ada", now=at(3))
     write(store, updated())
     with store.transaction() as tx:
-        journal.keep(tx, [incident(hits=(True,))])
-    found = journal.incident(store, ONE)
+        transitions.keep(tx, [incident(hits=(True,))])
+    found = transitions.incident(store, ONE)
     assert found is not None
     assert (found.acknowledged_by, found.label, found.hits) == ("ada", "confirmed", (True,))
     assert found.seq == 3
@@ -117,23 +117,26 @@ def test_what_a_person_said_is_not_undone_by_a_stale_cycle(store):
 
 def test_acknowledging_is_told_once_and_only_while_it_lasts(store):
     write(store, opened())
-    journal.acknowledge(store, ONE, by="ada", now=at(2), links=LINKS)
-    journal.acknowledge(store, ONE, by="ada", now=at(3), links=LINKS)
-    assert [e.what for e in journal.timeline(store, ONE)].count("acknowledged") == 1
+    transitions.acknowledge(store, ONE, by="ada", now=at(2), links=LINKS)
+    transitions.acknowledge(store, ONE, by="ada", now=at(3), links=LINKS)
+    assert [e.what for e in transitions.timeline(store, ONE)].count("acknowledged") == 1
     write(store, resolved())
     with pytest.raises(Rejected) as refused:
-        journal.acknowledge(store, ONE, by="bob", now=at(10), links=LINKS)
+        transitions.acknowledge(store, ONE, by="bob", now=at(10), links=LINKS)
     assert refused.value.reason is Rejection.CONFLICT
 
 
 @pytest.mark.parametrize(
     ("doing", "reason"),
     [
-        (lambda s: journal.acknowledge(s, IncidentId("?"), by="a", now=at(1), links=LINKS), 404),
-        (lambda s: journal.acknowledge(s, ONE, by=" ", now=at(1), links=LINKS), 400),
-        (lambda s: journal.label(s, ONE, "nice", by="a", now=at(1)), 400),
-        (lambda s: journal.label(s, ONE, "confirmed", by="", now=at(1)), 400),
-        (lambda s: journal.label(s, IncidentId("?"), "confirmed", by="a", now=at(1)), 404),
+        (
+            lambda s: transitions.acknowledge(s, IncidentId("?"), by="a", now=at(1), links=LINKS),
+            404,
+        ),
+        (lambda s: transitions.acknowledge(s, ONE, by=" ", now=at(1), links=LINKS), 400),
+        (lambda s: transitions.label(s, ONE, "nice", by="a", now=at(1)), 400),
+        (lambda s: transitions.label(s, ONE, "confirmed", by="", now=at(1)), 400),
+        (lambda s: transitions.label(s, IncidentId("?"), "confirmed", by="a", now=at(1)), 404),
     ],
 )
 def test_a_person_is_told_what_is_wrong(store, doing, reason):
@@ -141,11 +144,11 @@ def test_a_person_is_told_what_is_wrong(store, doing, reason):
     with pytest.raises(Rejected) as refused:
         doing(store)
     assert refused.value.reason.status == reason
-    assert journal.incident(store, ONE) == incident()
+    assert transitions.incident(store, ONE) == incident()
 
 
 def change(store: Store, verb: Verb, minute: float = 3) -> Any:
-    return journal.change_decision(store, DEC, verb, by="ada", now=at(minute), links=LINKS)
+    return transitions.change_decision(store, DEC, verb, by="ada", now=at(minute), links=LINKS)
 
 
 ROAD = {
@@ -164,7 +167,7 @@ def test_a_decision_goes_only_where_its_road_leads(store, state, verb):
     write(store, opened(), decisions=[decision(state=state)])
     if target := ROAD.get((state, verb)):
         assert change(store, verb).state is target
-        found = journal.decision(store, DEC)
+        found = transitions.decision(store, DEC)
         assert found is not None
         assert (found.state, found.decided_by) == (target, "ada")
     else:
@@ -183,39 +186,39 @@ def test_a_rejected_decision_stays_rejected_when_the_cycle_did_not_know(store):
     write(store, decisions=[decision()])
     change(store, Verb.REJECT)
     write(store, decisions=[decision(limit=0.9)])
-    found = journal.decision(store, DEC)
+    found = transitions.decision(store, DEC)
     assert found is not None
     assert found.state is DecisionState.REJECTED
-    assert journal.open_decisions(store) == []
+    assert transitions.open_decisions(store) == []
 
 
 def test_an_approved_decision_is_not_proposed_again_by_a_stale_cycle(store):
     write(store, decisions=[decision()])
     change(store, Verb.APPROVE)
     assert write(store, decisions=[decision()]) == []
-    (found,) = journal.open_decisions(store)
+    (found,) = transitions.open_decisions(store)
     assert (found.state, found.decided_by) == (DecisionState.APPROVED, "ada")
     write(store, decisions=[decision(state=DecisionState.ACTIVE)])
-    (found,) = journal.open_decisions(store)
+    (found,) = transitions.open_decisions(store)
     assert (found.state, found.decided_by) == (DecisionState.ACTIVE, "ada")
 
 
 def test_resolved_incidents_stay_open_for_a_while_so_that_they_can_come_back(store):
     write(store, opened(), resolved())
-    assert journal.open_incidents(store) == []
-    (back,) = journal.open_incidents(store, resolved_since=at(0))
+    assert transitions.open_incidents(store) == []
+    (back,) = transitions.open_incidents(store, resolved_since=at(0))
     assert back.state is IncidentState.RESOLVED
-    assert journal.open_incidents(store, resolved_since=at(10)) == []
+    assert transitions.open_incidents(store, resolved_since=at(10)) == []
 
 
 def test_withdrawn_incidents_are_kept_but_not_listed(store):
     pending = incident(state=IncidentState.PENDING, detected_at=None)
     write(store, Transition(TransitionType.PENDING, at(1), pending, "first window"))
-    assert journal.open_incidents(store) == [pending]
+    assert transitions.open_incidents(store) == [pending]
     write(store, Transition(TransitionType.WITHDRAWN, at(2), pending, "did not last"))
-    assert journal.open_incidents(store, resolved_since=at(0)) == []
-    assert journal.incidents(store) == []
-    assert [e.what for e in journal.timeline(store, ONE)] == ["pending", "withdrawn"]
+    assert transitions.open_incidents(store, resolved_since=at(0)) == []
+    assert transitions.incidents(store) == []
+    assert [e.what for e in transitions.timeline(store, ONE)] == ["pending", "withdrawn"]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +240,7 @@ def test_incidents_can_be_looked_up(store, which, names):
     capacity = finding(kind=Kind.CAPACITY, aggressors=())
     shard9 = {"resource": ResourceId("db:shard-9"), "started_at": at(20), "finding": capacity}
     write(store, opened(), resolved(), opened("INC-3", 21, kind=Kind.CAPACITY, **shard9))
-    assert [found.id for found in journal.incidents(store, which)] == names
+    assert [found.id for found in transitions.incidents(store, which)] == names
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,7 @@ def test_incidents_can_be_looked_up(store, which, names):
 def test_decisions_can_be_looked_up(store, which, count):
     active = decision("DEC-2", state=DecisionState.ACTIVE, tenant=TenantId("hooli"))
     write(store, decisions=[decision(), active])
-    assert len(journal.decisions(store, which)) == count
+    assert len(transitions.decisions(store, which)) == count
 
 
 def test_many_people_and_the_cycle_at_once_lose_nothing(store):
@@ -261,7 +264,7 @@ def test_many_people_and_the_cycle_at_once_lose_nothing(store):
     write(store, *(opened(name) for name in names))
 
     def look(name: str) -> None:
-        journal.acknowledge(store, IncidentId(name), by=name, now=at(2), links=LINKS)
+        transitions.acknowledge(store, IncidentId(name), by=name, now=at(2), links=LINKS)
 
     threads = [threading.Thread(target=look, args=(name,)) for name in names]
     for thread in threads:
@@ -271,17 +274,17 @@ def test_many_people_and_the_cycle_at_once_lose_nothing(store):
     for thread in threads:
         thread.join()
     for name in names:
-        found = journal.incident(store, IncidentId(name))
+        found = transitions.incident(store, IncidentId(name))
         assert found is not None
         assert found.acknowledged_by == name
-        assert len(journal.timeline(store, IncidentId(name))) == 3
+        assert len(transitions.timeline(store, IncidentId(name))) == 3
 
 
 def test_a_label_brings_no_withdrawn_incident_back(store):
     gone = Transition(TransitionType.WITHDRAWN, at(2), incident(), "did not last")
     write(store, gone)
-    journal.label(store, ONE, "false_alarm", by="ann", now=at(3))
-    assert journal.incidents(store) == []
+    transitions.label(store, ONE, "false_alarm", by="ann", now=at(3))
+    assert transitions.incidents(store) == []
 
 
 def events(store) -> list[tuple[str, str]]:
@@ -290,7 +293,7 @@ def events(store) -> list[tuple[str, str]]:
 
 
 def fetch(store, *names: DecisionId, minute: float = 6) -> list[DecisionId]:
-    return journal.in_force(store, names or (DEC,), now=at(minute), links=LINKS)
+    return transitions.in_force(store, names or (DEC,), now=at(minute), links=LINKS)
 
 
 def test_the_life_of_a_throttle_is_told_step_by_step(store):
@@ -300,7 +303,7 @@ def test_the_life_of_a_throttle_is_told_step_by_step(store):
     assert fetch(store, DecisionId("DEC-9")) == []
     assert fetch(store) == [DEC]
     assert fetch(store) == []  # every later poll writes nothing
-    (standing,) = journal.open_decisions(store)
+    (standing,) = transitions.open_decisions(store)
     over = resolved()
     write(store, over, decisions=decide([over], [standing], now=at(9), policy=DecisionPolicy()))
     assert events(store) == [
@@ -316,12 +319,12 @@ def test_the_life_of_a_throttle_is_told_step_by_step(store):
 def test_a_fetch_while_the_cycle_judges_still_counts(store):
     write(store, opened(), decisions=[decision()])
     change(store, Verb.APPROVE)
-    (read_before,) = journal.open_decisions(store)
+    (read_before,) = transitions.open_decisions(store)
     fetch(store)
     over = resolved()
     ended = decide([over], [read_before], now=at(9), policy=DecisionPolicy())
     write(store, over, decisions=ended)
-    found = journal.decision(store, DEC)
+    found = transitions.decision(store, DEC)
     assert found is not None
     assert found.state is DecisionState.VERIFIED
 
@@ -329,7 +332,7 @@ def test_a_fetch_while_the_cycle_judges_still_counts(store):
 def test_a_false_alarm_takes_its_throttle_back_and_says_why(store):
     write(store, opened(), decisions=[decision()])
     change(store, Verb.APPROVE)
-    journal.label(store, IncidentId("INC-1"), "false_alarm", by="ada", now=at(7), links=LINKS)
+    transitions.label(store, IncidentId("INC-1"), "false_alarm", by="ada", now=at(7), links=LINKS)
     assert events(store)[-1] == (
         "decision.withdrawn",
         "the incident was marked a false alarm by ada",

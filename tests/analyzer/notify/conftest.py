@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analyzer.store import Store
+from analyzer.store.database import Store
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from analyzer import journal
+from analyzer.journal import transitions
 from analyzer.model import Decision, Transition
 from analyzer.notify import (
     Delivered,
@@ -20,7 +20,7 @@ from analyzer.notify import (
 from analyzer.notify.event import EventId
 from analyzer.notify.rules import ConfiguredRules, sync_rules
 from analyzer.notify.transport import Transport
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.journal.cast import at
 from tests.analyzer.notify.receiver import Receiver
 
@@ -48,10 +48,10 @@ def ruled(store: Store, **rules: Any) -> None:
 
 
 def write(
-    store: Store, *transitions: Transition, now: datetime, decisions: Sequence[Decision] = ()
+    store: Store, *changes: Transition, now: datetime, decisions: Sequence[Decision] = ()
 ) -> list[EventId]:
     with store.transaction() as tx:
-        return journal.record(tx, transitions, decisions, now=now, links=LINKS)
+        return transitions.record(tx, changes, decisions, now=now, links=LINKS)
 
 
 def deliver(

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from analyzer import journal
 from analyzer.api.alerts import router
 from analyzer.api.problems import install
+from analyzer.journal import transitions
 from analyzer.notify import NotifySettings
 from analyzer.notify.channels import CHANNELS
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.journal.cast import at, opened
 from tests.analyzer.notify.asgi import Client
 from tests.analyzer.notify.house import deliver, listening, write
@@ -377,4 +377,4 @@ def test_our_own_webhook_can_be_looped_back(client, store):
         deliver(store, settings, at(1))
     answer = client.post("/api/v1/annotations", json=hook.got[0].json)
     assert answer.json()[0]["title"] == "NoisyNeighbour firing"
-    assert journal.incidents(store)
+    assert transitions.incidents(store)

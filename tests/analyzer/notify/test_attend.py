@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from analyzer import journal
+from analyzer.journal import transitions
 from analyzer.model import IncidentId, IncidentState, Transition, TransitionType
 from analyzer.notify import EndpointSettings
 from analyzer.notify.attend import Attended, attend
@@ -13,7 +13,7 @@ from analyzer.notify.endpoints import endpoints
 from analyzer.notify.rules import add_rule
 from analyzer.routing import Route, Silence, Step
 from analyzer.routing.rules import RoutingSettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.journal.cast import at, incident, opened, resolved
 from tests.analyzer.notify.house import LINKS, deliver, listening, reasons, ruled, states, write
 from tests.analyzer.notify.receiver import Receiver, receiver
@@ -59,7 +59,7 @@ def test_an_acknowledgement_stops_it(store):
         listening(store, EndpointSettings("pager", pager.url), EndpointSettings("boss", boss.url))
         ruled(store, routes=(Route("p", (), ("pager",), steps=(Step(600, ("boss",)),)),))
         write(store, opened(), now=at(1))
-        journal.acknowledge(store, IncidentId("INC-1"), by="ada", now=at(5), links=LINKS)
+        transitions.acknowledge(store, IncidentId("INC-1"), by="ada", now=at(5), links=LINKS)
         assert look(store, at(60)) == Attended()
 
 

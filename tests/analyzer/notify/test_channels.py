@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.explain import sentence
+from analyzer.incidents.explain import sentence
 from analyzer.model import DecisionState, Harm, Incident, IncidentState, Kind, Signal
 from analyzer.notify.channels import CHANNELS, render
 from analyzer.notify.channels.message import MAX_BODY, Addressee, Message, Options

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from analyzer import journal
-from analyzer.lifecycle import Verb
+from analyzer.decisions.lifecycle import Verb
+from analyzer.journal import transitions
 from analyzer.model import DecisionId, IncidentId, TransitionType
 from analyzer.notify import EndpointSettings, NotifySettings
 from analyzer.notify.channels import CHANNELS
@@ -43,8 +43,8 @@ def live_a_life(store, settings) -> None:
     for minute, step in (
         (1, lambda now: write(store, wide, now=now, decisions=[decision()])),
         (4, lambda now: approve(store, what, now)),
-        (7, lambda now: journal.in_force(store, [what], now=now, links=LINKS)),
-        (10, lambda now: journal.acknowledge(store, name, by="ada", now=now, links=LINKS)),
+        (7, lambda now: transitions.in_force(store, [what], now=now, links=LINKS)),
+        (10, lambda now: transitions.acknowledge(store, name, by="ada", now=now, links=LINKS)),
         (13, lambda now: write(store, updated(), now=now)),
         (16, lambda now: write(store, resolved(), now=now)),
         (21, lambda now: write(store, back, now=now)),
@@ -54,7 +54,7 @@ def live_a_life(store, settings) -> None:
 
 
 def approve(store, what: DecisionId, now) -> None:
-    journal.change_decision(store, what, Verb.APPROVE, by="ada", now=now, links=LINKS)
+    transitions.change_decision(store, what, Verb.APPROVE, by="ada", now=now, links=LINKS)
 
 
 def settle_down(store, settings, minute: float) -> None:
@@ -142,7 +142,7 @@ def test_pagerduty_is_left_with_nothing_open_and_the_actions_as_changes(store):
         write(store, opened(), now=at(1), decisions=[decision()])
         settle_down(store, settings, 1)
         assert fake.alerts == {"INC-1": "triggered"}
-        journal.acknowledge(store, IncidentId("INC-1"), by="ada", now=at(4), links=LINKS)
+        transitions.acknowledge(store, IncidentId("INC-1"), by="ada", now=at(4), links=LINKS)
         settle_down(store, settings, 4)
         assert fake.alerts == {"INC-1": "acknowledged"}
         write(store, resolved(), now=at(9))

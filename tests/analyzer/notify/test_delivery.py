@@ -14,7 +14,7 @@ from analyzer.notify.channels.message import Message
 from analyzer.notify.endpoints import Endpoint, endpoints
 from analyzer.notify.outbox import claim, prune, replay, replay_failed
 from analyzer.routing.rules import RoutingSettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected
 from tests.analyzer.journal.cast import at, decision, opened, resolved, updated
 from tests.analyzer.notify.house import deliver, listening, ruled, states, write

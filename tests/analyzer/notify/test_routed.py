@@ -20,7 +20,7 @@ from analyzer.notify.rules import (
 )
 from analyzer.routing import Maintenance, Route, Silence
 from analyzer.routing.rules import RoutingSettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected, TenantId
 from tests.analyzer.journal.cast import at, decision, incident, opened, resolved
 from tests.analyzer.notify.house import deliver, listening, reasons, ruled, write

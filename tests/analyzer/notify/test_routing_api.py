@@ -7,7 +7,7 @@ from analyzer.api import incidents, routing
 from analyzer.api.alerts import router as alerts
 from analyzer.api.problems import install
 from analyzer.notify import NotifySettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.journal.cast import at, opened, resolved
 from tests.analyzer.notify.asgi import Client
 from tests.analyzer.notify.house import LINKS, deliver, listening, ruled, write

@@ -10,7 +10,7 @@ import pytest
 from analyzer import registry
 from analyzer.model import Isolation
 from analyzer.registry import Key, Resource, Tenant
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import ResourceId, ResourceKind, TenantId
 
 AT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)

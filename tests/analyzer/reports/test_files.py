@@ -22,7 +22,7 @@ from analyzer.reports.csv_file import inert
 from analyzer.reports.document import Document, for_tenant
 from analyzer.reports.files import render
 from analyzer.reports.wording import movers
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import UNKNOWN_TENANT, TenantId
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import Hour, add

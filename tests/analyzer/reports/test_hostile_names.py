@@ -18,10 +18,10 @@ from analyzer.accounts.known import HARM_WEIGHT, read_known
 from analyzer.accounts.make import make_accounts
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.statement import sha256, to_json
-from analyzer.density import densities
+from analyzer.density.fullness import densities
 from analyzer.reports.document import VIEWS, Document, for_view
 from analyzer.reports.files import render
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import TenantId
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import WEEK, Hour, add

@@ -15,7 +15,7 @@ from analyzer.cost.bills.shelf import put
 from analyzer.cost.ledger import stored
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.reports import build_report, close_weeks
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected, TenantId
 from tests.analyzer.cost import house
 from tests.analyzer.cost.bills.paper import focus, row

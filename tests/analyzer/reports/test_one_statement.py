@@ -23,7 +23,6 @@ from analyzer.accounts.account import Account, from_json, to_json
 from analyzer.accounts.known import stored_account, stored_accounts
 from analyzer.api import money, reports, views
 from analyzer.app import tell_report
-from analyzer.codec import dump
 from analyzer.cost.ledger import stored
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.weeks import Week
@@ -33,7 +32,8 @@ from analyzer.reports import close_weeks
 from analyzer.reports.csv_file import inert
 from analyzer.reports.document import VIEWS, Document, document_of, for_view
 from analyzer.reports.files import render
-from analyzer.store import Store
+from analyzer.store.codec import dump
+from analyzer.store.database import Store
 from collector.model import TenantId
 from tests.analyzer.accounts.cast import incident
 from tests.analyzer.cost import house

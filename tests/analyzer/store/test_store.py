@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from analyzer.store import Store, queries
+from analyzer.store.database import Store, queries
 from collector.model import LATENCY_BOUNDS
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.quantiles import fold, quantile, quantiles
+from analyzer.usage.quantiles import fold, quantile, quantiles
 from collector.model import BUCKETS, LATENCY_BOUNDS
 
 BOUNDS = (0.1, 0.5, 1.0)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer import rollup, usage
 from analyzer.registry import Resource, upsert_resource
-from analyzer.spans import spans
+from analyzer.usage import questions, rollup
+from analyzer.usage.spans import spans
 from collector.model import ResourceId, ResourceKind, TenantId
-from tests.analyzer.rollup.test_rollup import AT, DAY, KEEP, Usage
+from tests.analyzer.usage.test_rollup import AT, DAY, KEEP, Usage
 
 SHARD = ResourceId("db:shard-1")
 HOUR = 3600
@@ -28,7 +28,7 @@ def row(at: int, tenant: str, busy: float, **more) -> dict[str, Any]:
 def learn(made: Usage) -> None:
     until = rollup.watermark(made.store)
     assert until is not None
-    usage.learn_expected(made.store, until=until)
+    questions.learn_expected(made.store, until=until)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def after(seconds: float):
 
 def test_a_series_is_rates_quantiles_and_what_is_expected(platform) -> None:
     asked = {"start": AT, "end": after(HOUR), "tenant": TenantId("acme")}
-    (one,) = usage.series(platform.store, step_s=60, **asked)
+    (one,) = questions.series(platform.store, step_s=60, **asked)
     assert (one.resource, one.family.value, one.step_s, one.points.height) == (
         SHARD,
         "query",
@@ -73,7 +73,7 @@ def test_steps_do_not_change_the_sums(platform) -> None:
     asked = {"start": AT, "end": after(2 * HOUR), "resource": SHARD}
     totals = []
     for step_s in (10, 60, 300, HOUR):
-        (one,) = usage.series(platform.store, step_s=step_s, **asked)
+        (one,) = questions.series(platform.store, step_s=step_s, **asked)
         totals.append(one.points["requests_per_s"].sum() * step_s)
     assert totals == pytest.approx([2 * 20 * 360] * 4)
 
@@ -81,7 +81,7 @@ def test_steps_do_not_change_the_sums(platform) -> None:
 def test_a_range_up_to_now_includes_what_is_not_rolled_up_yet(platform) -> None:
     asked = {"start": AT, "end": after(3 * HOUR), "step_s": HOUR}
     platform.put(row(2 * HOUR + 300, "acme", 0.1))
-    (one,) = usage.series(platform.store, **asked)
+    (one,) = questions.series(platform.store, **asked)
     assert one.points.height == 3
     assert one.points["requests_per_s"][2] == pytest.approx(20 / HOUR)
 
@@ -92,12 +92,12 @@ def test_where_ten_seconds_are_gone_minutes_answer(platform) -> None:
     learn(platform)
     platform.retain(4 * DAY, KEEP)
     span = spans(platform.store, AT, after(HOUR), 10)
-    (one,) = usage.series(platform.store, start=AT, end=after(HOUR), step_s=10, resource=SHARD)
+    (one,) = questions.series(platform.store, start=AT, end=after(HOUR), step_s=10, resource=SHARD)
     assert (span.step_s, one.step_s, one.points.height) == (60, 60, 60)
 
 
 def test_the_tenants_table_ranks_by_noise(platform) -> None:
-    found = usage.tenants(platform.store, at=after(2 * HOUR), span_s=120)
+    found = questions.tenants(platform.store, at=after(2 * HOUR), span_s=120)
     rows = {r["tenant"]: r for r in found.frame.iter_rows(named=True)}
     assert (found.total, next(iter(rows))) == (2, "globex")
     assert rows["globex"]["noise"] == pytest.approx(10.0)
@@ -109,21 +109,25 @@ def test_the_tenants_table_ranks_by_noise(platform) -> None:
 
 def test_tenants_are_searched_sorted_and_paged(platform) -> None:
     at = after(2 * HOUR)
-    assert usage.tenants(platform.store, at=at, search="CM").frame["tenant"].to_list() == ["acme"]
-    page = usage.tenants(platform.store, at=at, sort="tenant", descending=False, limit=1, offset=1)
+    assert questions.tenants(platform.store, at=at, search="CM").frame["tenant"].to_list() == [
+        "acme"
+    ]
+    page = questions.tenants(
+        platform.store, at=at, sort="tenant", descending=False, limit=1, offset=1
+    )
     assert (page.frame["tenant"].to_list(), page.total) == (["globex"], 2)
     with pytest.raises(ValueError, match="'colour' is no column"):
-        usage.tenants(platform.store, at=at, sort="colour")
+        questions.tenants(platform.store, at=at, sort="colour")
 
 
 def test_what_arrived_and_was_not_finished_counts_as_load(platform) -> None:
     platform.put(row(2 * HOUR + 120, "hooli", 1.0, arrived=60, count=20))
-    found = usage.tenants(platform.store, at=after(2 * HOUR + 130), span_s=10).frame
+    found = questions.tenants(platform.store, at=after(2 * HOUR + 130), span_s=10).frame
     assert found["load"].to_list() == pytest.approx([3.0])
 
 
 def test_the_heatmap_shows_the_movers_first(platform) -> None:
-    heat = usage.heatmap(platform.store, start=after(HOUR), end=after(2 * HOUR), limit=1)
+    heat = questions.heatmap(platform.store, start=after(HOUR), end=after(2 * HOUR), limit=1)
     assert (heat.tenants, heat.of, heat.values.shape) == (["globex"], 2, (1, 60))
     assert heat.values[0, 10] == pytest.approx(0.0)
     assert heat.values[0, -1] == pytest.approx(np.log2(10))
@@ -131,20 +135,22 @@ def test_the_heatmap_shows_the_movers_first(platform) -> None:
 
 
 def test_a_heatmap_of_nothing_is_empty(platform) -> None:
-    heat = usage.heatmap(platform.store, start=after(30 * DAY), end=after(31 * DAY), step_s=HOUR)
+    heat = questions.heatmap(
+        platform.store, start=after(30 * DAY), end=after(31 * DAY), step_s=HOUR
+    )
     assert (heat.tenants, heat.values.shape) == ([], (0, 24))
 
 
 def test_shares_add_up_to_one_with_the_rest_in_one_line(platform) -> None:
     asked = {"start": after(HOUR), "end": after(2 * HOUR)}
-    shares = usage.shares(platform.store, SHARD, top=1, **asked)
-    assert shares["tenant"].to_list() == ["globex", usage.OTHER]
+    shares = questions.shares(platform.store, SHARD, top=1, **asked)
+    assert shares["tenant"].to_list() == ["globex", questions.OTHER]
     assert shares["share"].sum() == pytest.approx(1.0)
 
 
 def test_utilisation_is_busy_over_capacity(platform) -> None:
     asked = {"start": after(2 * HOUR - 60), "end": after(2 * HOUR)}
-    (found,) = usage.utilisation(platform.store, **asked).iter_rows(named=True)
+    (found,) = questions.utilisation(platform.store, **asked).iter_rows(named=True)
     assert found["busy"] == pytest.approx(1.05)
     assert found["utilisation"] == pytest.approx(1.05 / 4)
 
@@ -152,11 +158,11 @@ def test_utilisation_is_busy_over_capacity(platform) -> None:
 def test_questions_before_any_data_have_empty_answers() -> None:
     empty = Usage()
     asked = {"start": AT, "end": after(HOUR)}
-    assert usage.series(empty.store, **asked) == []
-    assert usage.tenants(empty.store, at=AT).total == 0
-    assert usage.heatmap(empty.store, **asked).tenants == []
-    assert usage.shares(empty.store, SHARD, **asked).is_empty()
-    assert usage.utilisation(empty.store, **asked).is_empty()
+    assert questions.series(empty.store, **asked) == []
+    assert questions.tenants(empty.store, at=AT).total == 0
+    assert questions.heatmap(empty.store, **asked).tenants == []
+    assert questions.shares(empty.store, SHARD, **asked).is_empty()
+    assert questions.utilisation(empty.store, **asked).is_empty()
     empty.store.close()
 
 
@@ -164,7 +170,7 @@ def test_an_hourly_row_fills_its_hour_at_its_own_rate(platform: Usage) -> None:
     early = -6 * HOUR
     platform.put({"at": early, "window_s": 3600, "tenant": "globex", "busy_us": 3600 * 10**6})
     platform.roll()
-    heat = usage.heatmap(platform.store, start=after(early), end=after(early + HOUR), limit=1)
+    heat = questions.heatmap(platform.store, start=after(early), end=after(early + HOUR), limit=1)
     (line,) = heat.values.tolist()
     assert len(line) == 60
     assert len(set(line)) == 1

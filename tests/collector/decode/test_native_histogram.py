@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.quantiles import quantile
+from analyzer.usage.quantiles import quantile
 from collector.config import LimitSettings, MeterRule, TenantLimits
 from collector.decode import native_histogram
 from collector.decode.exponential import bounds_in, folded

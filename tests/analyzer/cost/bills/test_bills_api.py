@@ -19,7 +19,7 @@ from analyzer.api.views import CostPage
 from analyzer.cost.bills.rules import BillRule
 from analyzer.cost.settings import CostSettings, Price
 from analyzer.reports import close_weeks
-from analyzer.store import Store
+from analyzer.store.database import Store
 from partywall import cli, client, session
 from partywall.commands.bills import packed
 from partywall.failures import Failure

@@ -21,7 +21,7 @@ from analyzer.cost.bills.rules import BillRule
 from analyzer.cost.settings import CostSettings, Price, Rate
 from analyzer.cost.statement import Statement, from_json, to_json
 from analyzer.cost.weeks import Week, week_of
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.cost import house
 from tests.analyzer.cost.bills.paper import SHARED, cur, focus, here, row, shared_bills
 from tests.analyzer.cost.house import CAST, WEEK, Hour, add, resource, statement

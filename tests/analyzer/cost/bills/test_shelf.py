@@ -10,7 +10,7 @@ import pytest
 from analyzer.cost.bills import shelf
 from analyzer.cost.bills.read import read_bill
 from analyzer.cost.bills.rules import BillRule
-from analyzer.store import Store
+from analyzer.store.database import Store
 from collector.model import Rejected
 from tests.analyzer.cost.bills.paper import focus, row
 from tests.analyzer.cost.house import WEEK

@@ -10,7 +10,7 @@ from pathlib import Path
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.weeks import Week
 from analyzer.reports import close_weeks
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import WEEK, Hour, add
 

@@ -15,7 +15,7 @@ from analyzer.notify.transport import HttpTransport
 from analyzer.reports.delivery.channels import channels
 from analyzer.reports.delivery.round import LEASE, Round, deliver_reports
 from analyzer.reports.delivery.settings import DeliverySettings
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.cost.house import WEEK
 from tests.analyzer.notify.fakes import Mailbox, mail_server
 from tests.analyzer.reports.delivery.house import closed, states

@@ -16,7 +16,7 @@ from analyzer.reports.delivery.parcel import Parcel
 from analyzer.reports.delivery.round import LEASE, Round, deliver_reports
 from analyzer.reports.delivery.settings import DeliverySettings
 from analyzer.reports.html_file import render_html
-from analyzer.store import Store
+from analyzer.store.database import Store
 from tests.analyzer.cost.house import WEEK, Hour, add
 from tests.analyzer.reports.delivery.house import close, closed, states, use, weeks
 

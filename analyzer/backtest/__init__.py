@@ -1,0 +1,1 @@
+"""Recorded usage judged again, in its own time."""

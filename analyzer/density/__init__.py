@@ -1,0 +1,1 @@
+"""How full the resources are, what moving a tenant would change, and whether it pays."""

@@ -1,0 +1,1 @@
+"""What changed, written down with whom it was told to, in one transaction."""

@@ -1,0 +1,1 @@
+"""The one database: its door, its secrets, its words on disk."""

@@ -1,0 +1,482 @@
+"""The only door to DuckDB: one file, one owner, named queries, one writer at a time.
+
+Queries live in `analyzer/sql/*.sql`, each under a line `-- name: its_name`; parameters are
+`$named`. Migrations live in `analyzer/sql/migrations/NNNN_*.sql` and run once, in order, at open.
+The SQL keeps to what DuckDB and DuckLake share (no keys, indexes, sequences, ON CONFLICT or
+RETURNING), so that the same text can run on a lake.
+
+Old usage lives in Parquet files beside the database (`analyzer.compaction`); the table `cold_files`
+names those that count. The views `usage_10s`, `usage_1m` and `usage_1h` show hot rows and files as
+one, through the session variable `cold` that every cursor is given here. A query that met a change
+of the files is run again, so it sees a row once: hot or cold.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from importlib import resources
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analyzer.store.seal import Seal
+from collector.model import USAGE_SCHEMA
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_OF_FILES = re.compile(r"\b(usage|cold)_(10s|1m|1h|spans)\b|query_table")
+A = TypeVar("A")
+COLD_GRAINS = ("10s", "1m", "1h")
+"""Grains whose old rows move into Parquet; days are few and stay."""
+
+BLOCK = 65_536
+"""Bytes of a block in new files: every table holds two at least. The smallest in which integers are
+still bit-packed; with DuckDB's default of 262,144 a small database is four times as large."""
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Every named query of `analyzer/sql`. Raises ValueError on a name used twice."""
+    found: dict[str, str] = {}
+    for file in sorted(resources.files("analyzer.sql").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".sql"):
+            parts = _NAME.split(file.read_text("utf-8"))
+            for name, text in zip(parts[1::2], parts[2::2], strict=True):
+                if name in found:
+                    raise ValueError(f"query {name} is defined twice ({file.name})")
+                found[name] = text.strip()
+    return found
+
+
+@cache
+def _of_files(name: str) -> bool:
+    return bool(_OF_FILES.search(queries()[name]))
+
+
+class Cold:
+    """Which Parquet files are part of the database, as committed. Safe for several threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = threading.RLock()
+        self._turn = 1
+        self._files: dict[str, list[str]] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+        self._empty = directory / "empty.parquet"  # what a view shows while a grain has no file
+        if not self._empty.exists():
+            pq.write_table(USAGE_SCHEMA.empty_table(), self._empty)
+
+    @property
+    def turn(self) -> int:
+        """Changes whenever the files do."""
+        return self._turn
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Nobody looks while the files change."""
+        with self._lock:
+            self._turn += 1
+            yield
+
+    def load(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Take the files the manifest names."""
+        found: dict[str, list[str]] = {}
+        for grain, file in cursor.execute(queries()["cold_files"]).fetchall():
+            found.setdefault(grain, []).append(str(self.directory / file))
+        with self._lock:
+            self._turn += 1
+            self._files = found
+
+    def show(self, cursor: duckdb.DuckDBPyConnection, seen: int) -> int:
+        """Show a cursor that saw the turn `seen` the files of now. Returns the turn of now."""
+        with self._lock:
+            if seen != self._turn:
+                named = [self._files.get(grain, [str(self._empty)]) for grain in COLD_GRAINS]
+                cursor.execute(queries()["show_cold"], named)
+            return self._turn
+
+
+class Reader:
+    """Runs named queries on one cursor. Parameters and results are plain values; `seal` opens
+    what is stored encrypted."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, cold: Cold, seal: Seal) -> None:
+        self._cursor = cursor
+        self._cold = cold
+        self._seen = 0
+        self.seal = seal
+
+    def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query, as tuples."""
+        found: list[tuple[Any, ...]] = self._ask(name, params, lambda result: result.fetchall())
+        return found
+
+    def row(self, name: str, /, **params: Any) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        found: tuple[Any, ...] | None = self._ask(name, params, lambda result: result.fetchone())
+        return found
+
+    def records(self, name: str, /, **params: Any) -> list[dict[str, Any]]:
+        """All rows of a query, as dicts by column name."""
+        names, rows = self._ask(name, params, lambda result: (_names(result), result.fetchall()))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def arrow(self, name: str, /, **params: Any) -> pa.Table:
+        """The whole result as an Arrow table (zero copy into NumPy and Polars)."""
+        return self._ask(name, params, lambda result: result.to_arrow_table())
+
+    def batches(self, name: str, /, size: int, **params: Any) -> Iterator[pa.RecordBatch]:
+        """The result in batches of `size` rows, never whole in memory. Of one moment, but not of
+        this one if files change meanwhile: for those who hold the writer's lock, or check after.
+        """
+        self._show(name)
+        result = _run(self._cursor, name, params)
+        yield from result.to_arrow_reader(size)
+
+    def _ask(self, name: str, params: Mapping[str, Any], take: Callable[[Any], A]) -> A:
+        while True:
+            turn = self._show(name)
+            try:
+                answer = take(_run(self._cursor, name, params))
+            except duckdb.IOException:
+                if turn in (0, self._cold.turn):
+                    raise
+                continue
+            if turn in (0, self._cold.turn):
+                return answer
+
+    def _show(self, name: str) -> int:
+        """Show the cursor the files if the query reads them; 0 if it does not."""
+        if not _of_files(name):
+            return 0
+        self._seen = self._cold.show(self._cursor, self._seen)
+        return self._seen
+
+    def frame(self, name: str, /, **params: Any) -> pl.DataFrame:
+        """The whole result as a Polars frame."""
+        return pl.DataFrame(pl.from_arrow(self.arrow(name, **params)))
+
+
+class _NoPandas(threading.local, MetaPathFinder):
+    """DuckDB looks for pandas at every parameter it is given. Where pandas is not installed,
+    searching the whole path for it each time is more than half of a small query: this one ends the
+    search at once, while a query of ours begins and for nobody else."""
+
+    asking = False
+
+    def find_spec(self, fullname: str, *_: object, **__: object) -> None:
+        if self.asking and fullname == "pandas":
+            raise ModuleNotFoundError("no pandas here", name=fullname)
+
+
+_no_pandas = _NoPandas()
+if find_spec("pandas") is None:
+    sys.meta_path.insert(0, _no_pandas)
+
+
+def _run(
+    cursor: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    _no_pandas.asking = True
+    try:
+        return cursor.execute(queries()[name], params)
+    finally:
+        _no_pandas.asking = False
+
+
+def _names(result: duckdb.DuckDBPyConnection) -> list[str]:
+    return [column[0] for column in result.description or ()]
+
+
+class Transaction(Reader):
+    """A reader that may also write. Made by `Store.transaction`; commits when that block ends."""
+
+    changes_files = False
+    """Set by who writes to `cold_files`: readers must not miss it."""
+
+    def execute(self, name: str, /, **params: Any) -> int:
+        """Run a statement. Returns how many rows it wrote or removed."""
+        self._show(name)
+        return _changed(_run(self._cursor, name, params))
+
+    def load(self, name: str, batch: pa.Table, /, **params: Any) -> int:
+        """`execute` for a statement that reads the in-memory table `batch`."""
+        self._show(name)
+        self._cursor.register("batch", batch)
+        try:
+            return _changed(_run(self._cursor, name, params))
+        finally:
+            self._cursor.unregister("batch")
+
+    def migrate(self, name: str, text: str, /) -> None:
+        """Run a migration and note that it ran."""
+        self._cold.show(self._cursor, 0)  # views are bound when they are made
+        self._cursor.execute(text)
+        self._cursor.execute("INSERT INTO migrations VALUES (?, current_localtimestamp())", [name])
+
+
+def _changed(cursor: duckdb.DuckDBPyConnection) -> int:
+    row = cursor.fetchone() if cursor.description else None
+    return row[0] if row and isinstance(row[0], int) else 0
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class StoreBusyError(Exception):
+    """Another process owns the file; DuckDB lets nobody else even read it."""
+
+
+def _connect(
+    path: Path | None, place: Path, limits: Mapping[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        **limits,
+        # A checkpoint inside a commit is the tail of the latency: we checkpoint on purpose.
+        "checkpoint_threshold": "512MB",
+        "default_block_size": str(BLOCK),
+        "storage_compatibility_version": "v1.4.0",  # text as dictionaries of packed strings
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "temp_directory": str(place / "partywall.duckdb.tmp"),
+    }
+    try:
+        connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+    except duckdb.IOException as owned:
+        raise StoreBusyError(str(owned).splitlines()[0]) from owned
+    connection.execute("SET TimeZone = 'UTC'")  # known only once connected
+    # Files never change: a footer is read once.
+    connection.execute("SET GLOBAL parquet_metadata_cache = true")
+    connection.execute("SET allowed_directories = $1", [[str(place / "cold")]])
+    connection.execute("SET enable_external_access = false")
+    return connection
+
+
+class Store:
+    """Owns the database. Any number of threads may read; `transaction` lets one write at a time."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        cold: Cold,
+        *,
+        seal: Seal | None = None,
+        temporary: Path | None = None,
+    ) -> None:
+        self._connection = connection
+        self.cold = cold
+        self._seal = seal or Seal()
+        if temporary is not None:  # holds the files of a store in memory
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
+        self._path: Path | None = None
+        self._limits: Mapping[str, Any] = {}
+        self._writer = threading.RLock()
+        self._writing = False
+        self._inside = threading.Condition()
+        self._readers = 0
+        self.epoch = 0
+        """Changes when the whole database was replaced: what was remembered of it is void."""
+        self.alone = threading.RLock()
+        """Held by a cycle, and by who must not meet one half done."""
+        self.files = threading.RLock()
+        """Held by who removes Parquet files, and by who needs them to stay."""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | None,
+        *,
+        memory_limit: str = "2GB",
+        threads: int = 2,
+        keys: Sequence[str] = (),
+    ) -> Store:
+        """Open or create the file (None: in memory) and migrate it. SQL reaches no other files
+        than it and the Parquet files in `cold` beside it.
+
+
+        Secrets are sealed with `keys`, or with those of `secrets.key` beside the file. Raises
+        StoreBusyError when another process owns the file.
+        """
+        temporary = None if path else Path(tempfile.mkdtemp(prefix="partywall-"))
+        place = temporary or (path or Path()).absolute().parent
+        place.mkdir(parents=True, exist_ok=True)
+        cold = Cold(place / "cold")
+        limits: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
+        connection = _connect(path, place, limits)
+        seal = Seal(path.with_name("secrets.key") if path else None, keys)
+        store = cls(connection, cold, seal=seal, temporary=temporary)
+        store._path, store._limits = path, limits
+        store._migrate()
+        cold.load(connection)
+        cold.show(connection, 0)
+        return store
+
+    def _migrate(self) -> None:
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (id VARCHAR, applied_at TIMESTAMP)"
+        )
+        done = {row[0] for row in self._connection.execute("SELECT id FROM migrations").fetchall()}
+        folder = resources.files("analyzer.sql") / "migrations"
+        for file in sorted(folder.iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".sql") and file.name not in done:
+                with self.transaction() as tx:
+                    tx.migrate(file.name, file.read_text("utf-8"))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One writer at a time; everything in the block is committed, or none of it.
+
+        Raises RuntimeError inside another transaction of the same thread: it could be committed
+        while that one is rolled back.
+        """
+        with self._writer:
+            if self._writing:
+                raise RuntimeError("a transaction inside a transaction: pass the outer one on")
+            self._writing = True
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute("BEGIN")
+                tx = Transaction(cursor, self.cold, self._seal)
+                yield tx
+                self._commit(tx, cursor)
+            except BaseException:
+                with suppress(duckdb.Error):  # DuckDB may have ended it already
+                    cursor.execute("ROLLBACK")
+                raise
+            finally:
+                self._writing = False
+                cursor.close()
+
+    @contextmanager
+    def on_one_thread(self) -> Iterator[None]:
+        """For bulk writing: shared among threads the same rows cost up to twice the CPU time.
+
+        Readers meanwhile have one thread as well.
+        """
+        with self._writer, closing(self._connection.cursor()) as cursor:
+            row = cursor.execute("SELECT current_setting('threads')").fetchone()
+            assert row is not None
+            cursor.execute("SET threads = 1")
+            try:
+                yield
+            finally:
+                cursor.execute("SET threads = $1", row)
+
+    def _commit(self, tx: Transaction, cursor: duckdb.DuckDBPyConnection) -> None:
+        if not tx.changes_files:
+            cursor.execute("COMMIT")
+            return
+        with self.cold.changing():
+            cursor.execute("COMMIT")
+            self.cold.load(cursor)
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """A cursor of its own, for one thread; readers never wait for the writer."""
+        with self._inside:  # waits only while the file is being replaced
+            self._readers += 1
+            cursor = self._connection.cursor()
+        try:
+            yield Reader(cursor, self.cold, self._seal)
+        finally:
+            cursor.close()
+            with self._inside:
+                self._readers -= 1
+                self._inside.notify_all()
+
+    def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """`Reader.rows` on a cursor of its own."""
+        with self.reader() as reader:
+            return reader.rows(name, **params)
+
+    def records(self, name: str, /, **params: Any) -> list[dict[str, Any]]:
+        """`Reader.records` on a cursor of its own."""
+        with self.reader() as reader:
+            return reader.records(name, **params)
+
+    def frame(self, name: str, /, **params: Any) -> pl.DataFrame:
+        """`Reader.frame` on a cursor of its own."""
+        with self.reader() as reader:
+            return reader.frame(name, **params)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nobody else writes meanwhile."""
+        with self._writer:
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reader]:
+        """A reader that sees one moment, however long it reads and whatever is written."""
+        with self.reader() as reader:
+            reader._cursor.execute("BEGIN")
+            yield reader
+
+    def put(self, table: str, batch: pa.Table) -> None:
+        """Append rows to a table by name: for copies of the whole database, where no query can
+        know the tables. Columns the table does not have are left out.
+        """
+        with self._writer:
+            cursor = self._connection.cursor()
+            try:
+                names = cursor.table(table).columns
+                missing = [name for name in names if name not in batch.column_names]
+                for name in missing:
+                    batch = batch.append_column(name, pa.nulls(len(batch)))
+                if len(batch):
+                    cursor.from_arrow(batch.select(names)).insert_into(table)
+            finally:
+                cursor.close()
+
+    def replace(self, file: Path, *, patience_s: float = 30.0) -> None:
+        """Put a closed database file in the place of this one; readers wait that long.
+
+        The old file is closed first, so that no write-ahead log is left that would be applied to
+        the new one. Raises TimeoutError when readers do not finish in `patience_s`, OSError when
+        the old file cannot be folded or replaced: it stays then.
+        """
+        assert self._path is not None, "a store in memory has no file"
+        with self._writer, self._inside:
+            if not self._inside.wait_for(lambda: self._readers == 0, patience_s):
+                raise TimeoutError(f"queries still run after {patience_s:g} s, try again")
+            self._connection.close()
+            try:
+                if self._path.with_name(self._path.name + ".wal").exists():
+                    raise OSError("the old file could not be checkpointed, it stays")
+                os.replace(file, self._path)
+                _sync(self._path.parent)
+            finally:
+                place = self._path.absolute().parent
+                self._connection = _connect(self._path, place, self._limits)
+                self.cold.load(self._connection)
+                self.cold.show(self._connection, 0)
+                self.epoch += 1
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file."""
+        with self.on_one_thread():
+            self._connection.execute("CHECKPOINT")
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._writer:
+            self._connection.close()

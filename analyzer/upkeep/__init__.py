@@ -1,0 +1,1 @@
+"""What keeps the store small, whole and forgetful."""

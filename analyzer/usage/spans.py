@@ -1,0 +1,84 @@
+"""Which roll-up answers which part of a time range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict
+
+from analyzer.store.database import Store
+from collector.model import GRAIN_S
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the store keeps UTC without zone
+
+
+class SpanParameters(TypedDict):
+    """The parameters of `usage_spans`."""
+
+    since: datetime
+    days: datetime
+    hours: datetime
+    minutes: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Days until `days`, then hours until `hours`, minutes until `minutes`, tens until `until`.
+
+    `step_s` may be longer than asked for where finer rows are no longer kept. UTC without zone.
+    """
+
+    since: datetime
+    days: datetime
+    hours: datetime
+    minutes: datetime
+    until: datetime
+    step_s: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.until - self.since).total_seconds()
+
+    @property
+    def parameters(self) -> SpanParameters:
+        return SpanParameters(
+            since=self.since,
+            days=self.days,
+            hours=self.hours,
+            minutes=self.minutes,
+            until=self.until,
+        )
+
+
+def whole(store: Store, start: datetime, end: datetime) -> Spans:
+    """[start, end) for sums over all of it: from the coarsest grain its start lies on."""
+    at = _naive(start)
+    step_s = next((s for s in (86_400, 3600, 60) if _floor(at, s) == at), GRAIN_S)
+    return spans(store, start, end, step_s)
+
+
+def spans(store: Store, start: datetime, end: datetime, step_s: int) -> Spans:
+    """Cut [start, end) at steps of `step_s`, the coarsest grain that divides the step first."""
+    kept = dict(store.rows("retained"))
+    at: datetime = store.rows("watermark")[0][0] or _EPOCH
+    since, until = _naive(start), max(_naive(end), _naive(start))
+    step_s = max(GRAIN_S, step_s // GRAIN_S * GRAIN_S)
+    for grain, width in (("10s", 60), ("1m", 3600), ("1h", 86400)):
+        if since < kept.get(grain, _EPOCH):
+            step_s = -(-step_s // width) * width
+    since = _floor(since, step_s)
+    bounds = [since]
+    for width in (86400, 3600, 60):
+        fits = step_s % width == 0
+        edge = _floor(at, width) if fits else bounds[-1]
+        bounds.append(min(max(edge, bounds[-1]), max(until, since)))
+    return Spans(bounds[0], bounds[1], bounds[2], bounds[3], max(until, since), step_s)
+
+
+def _floor(moment: datetime, seconds: int) -> datetime:
+    return moment - (moment - _EPOCH) % timedelta(seconds=seconds)
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,317 @@
+"""Recent windows of every resource, in memory, fed from the store a cycle at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from analyzer.detect import DetectSettings, ResourceWindows, learn
+from analyzer.detect.arrays import LOCKS, MEASURES, SIGNALS
+from analyzer.detect.season import Season, seasoned
+from analyzer.model import Incident, Kind
+from analyzer.store.database import Store
+from analyzer.usage import baseline
+from analyzer.usage.quantiles import middles
+from analyzer.usage.ring import Ring
+from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+SHY = 3
+"""Grains between two attempts to learn something while nothing is known."""
+
+_SUMS = [place for place, name in enumerate(SIGNALS) if name not in ("log_latency", "waiting")]
+BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """TOML section `[windows]`. `length_s` of history is held in memory; windows of the last
+    `late_s` are read again each cycle, so that late rows count; what is normal is learned again
+    every `learn_every_s`. Harm that lasts longer than `accept_s` is the new normal: from then on
+    its windows teach again.
+    """
+
+    length_s: int = 5400
+    late_s: int = 60
+    learn_every_s: int = 300
+    accept_s: int = 6 * 3600
+
+    def problems(self) -> list[str]:
+        """Every invalid value at once, as "key: what, remedy"."""
+        found = []
+        if self.length_s < 1800:
+            found.append("windows.length_s: the detector needs at least 1800 seconds of history")
+        if self.late_s < 0:
+            found.append("windows.late_s: must not be negative")
+        if self.learn_every_s < GRAIN_S:
+            found.append(f"windows.learn_every_s: must be at least {GRAIN_S}")
+        return found
+
+
+class Windows:
+    """Rings of all resources. `advance` reads what is new; iterating gives what detect reads."""
+
+    def __init__(
+        self,
+        store: Store | None,
+        settings: WindowSettings | None = None,
+        detect: DetectSettings | None = None,
+    ) -> None:
+        self._store = store
+        self._settings = settings or WindowSettings()
+        self._detect = detect or DetectSettings()
+        self._rings: dict[ResourceId, Ring] = {}
+        self._epoch = store.epoch if store else 0
+        self._until: datetime | None = None
+        self._wrote: datetime | None = None
+        self._hour: datetime | None = None
+        self._seasons: Mapping[ResourceId, pl.DataFrame] = {}
+
+    def __iter__(self) -> Iterator[ResourceWindows]:
+        for ring in self._rings.values():
+            yield ring.windows()
+
+    def wrote(self, since: datetime | None) -> None:
+        """New usage begins at `since` (None: there is none): the next `advance` reads from there,
+        and what it has not read yet. Without this word it reads all of `late_s` again."""
+        known = [at for at in (self._wrote, since) if at is not None]
+        self._wrote = min(known, default=_NEVER)
+
+    def advance(self, until: datetime) -> None:
+        """Read usage up to `until` (aware; complete windows only) and learn what is due."""
+        if self._store is None:
+            raise RuntimeError("these windows have no store: feed them with `take`")
+        if self._epoch != self._store.epoch:  # another database: its rows may bear other names
+            self._rings.clear()
+            self._epoch, self._until, self._hour = self._store.epoch, None, None
+        since = until - timedelta(seconds=self._settings.length_s)
+        if self._until is not None:
+            late = self._until - timedelta(seconds=self._settings.late_s)
+            since = max(since, late, min(self._until, self._wrote or late))
+        self._wrote = None if self._wrote is None else _NEVER
+        frame = self._store.frame("recent_usage", since=_naive(since), until=_naive(until))
+        kinds = self._store.rows("windows_resources")
+        bounds = {int(i): tuple(b) for i, b in self._store.rows("windows_bounds")}
+        for resource, kind, capacity in kinds:
+            self.describe(resource, kind, capacity)
+        self._turn(self._store, until)
+        self.take(frame, since=since, until=until, bounds=bounds)
+
+    def _turn(self, store: Store, until: datetime) -> None:
+        """Each hour of the week has its own habits."""
+        newest = until - timedelta(seconds=GRAIN_S)
+        hour = newest.replace(minute=0, second=0, microsecond=0)
+        if hour == self._hour:
+            return
+        self._hour = hour
+        known = baseline.of_hour(store, hour).partition_by("resource", as_dict=True)
+        self._seasons = {ResourceId(str(key[0])): part for key, part in known.items()}
+        for ring in self._rings.values():
+            self._expect(ring)
+
+    def describe(self, resource: ResourceId, kind: str | None, capacity: float | None) -> None:
+        """Tell what a resource is; a resource only seen in usage is a database without capacity."""
+        ring = self._ring(resource)
+        ring.kind = ResourceKind(kind) if kind in set(ResourceKind) else ring.kind
+        ring.capacity = capacity if capacity and capacity > 0 else None
+
+    def take(
+        self,
+        frame: pl.DataFrame,
+        *,
+        since: datetime,
+        until: datetime,
+        bounds: Mapping[int, tuple[float, ...]],
+    ) -> None:
+        """Replace the windows since..until by the rows of `frame` (columns of `recent_usage`)."""
+        end = _grain(until)
+        narrow = with_log_latency(frame, bounds) if frame.height else frame
+        for resource in frame["resource"].unique() if frame.height else ():
+            self._ring(ResourceId(resource))
+        for ring in self._rings.values():
+            ring.advance(end)
+            ring.clear(_grain(since))
+        for part in parts(narrow) if frame.height else ():
+            feed(self._ring(part.resource), part)
+        self._until = until
+        self._learn(end)
+
+    def take_ahead(self, narrow: pl.DataFrame, *, until: datetime) -> None:
+        """Write rows (ts, tenant, resource, window_s and the measures) up to `until` before their
+        time; `show` then lets windows be seen one by one."""
+        for part in parts(narrow) if narrow.height else ():
+            ring = self._ring(part.resource)
+            ring.reserve(_grain(until))
+            feed(ring, part)
+        for ring in self._rings.values():
+            ring.reserve(_grain(until))
+
+    def show(self, until: datetime) -> None:
+        """Let windows up to `until` be seen, and learn what is due."""
+        end = _grain(until)
+        for ring in self._rings.values():
+            ring.advance(end)
+        self._learn(end)
+
+    def exclude(self, incidents: Iterable[Incident]) -> None:
+        """Poison the windows of incidents: harm never teaches what is normal (self-inflicted harm
+        is one tenant's and robust statistics bear it)."""
+        for incident in incidents:
+            ring = self._rings.get(incident.resource)
+            if ring is not None and incident.kind is not Kind.SELF_INFLICTED:
+                accepted = incident.started_at + timedelta(seconds=self._settings.accept_s)
+                end = min(incident.ended_at or incident.updated_at, accepted)
+                ring.poison(_grain(incident.started_at), _grain(end) + 1)
+
+    def _ring(self, resource: ResourceId) -> Ring:
+        ring = self._rings.get(resource)
+        if ring is None:
+            length = self._settings.length_s // GRAIN_S
+            ring = Ring(resource, ResourceKind.DATABASE, None, length)
+            self._rings[resource] = ring
+        return ring
+
+    def _learn(self, end: int) -> None:
+        """Learn for rings that know nothing yet, and for a few of those that are due: all at once
+        would make one cycle in thirty slow."""
+        every = self._settings.learn_every_s // GRAIN_S
+        rings = list(self._rings.values())
+        due = [r for r in rings if r.normal is not None and end - r.learned_at >= every]
+        due.sort(key=lambda r: r.learned_at)
+        few = due[: 1 + 2 * len(rings) // every]
+        for ring in [r for r in rings if r.normal is None and end - r.learned_at >= SHY] + few:
+            ring.choose_window()
+            ring.trailing = learn(ring.windows(), self._detect) or ring.trailing
+            self._expect(ring)
+            ring.learned_at = end
+
+    def _expect(self, ring: Ring) -> None:
+        """What is normal now: what the last hours taught, drawn toward the hour of the week."""
+        ring.normal, known = ring.trailing, self._seasons.get(ring.resource)
+        if ring.trailing is not None and known is not None:
+            who = ring.tenants[: ring.trailing.demand.size]
+            ring.normal = seasoned(ring.trailing, season_of(known, who))
+
+
+def season_of(known: pl.DataFrame, tenants: Sequence[TenantId]) -> Season:
+    """Rows of `baseline.of_hour` of one resource as arrays in the order of `tenants`."""
+    order = pl.DataFrame({"tenant": list(tenants)}, schema={"tenant": pl.String})
+    rows = order.join(known, on="tenant", how="left", maintain_order="left")
+    return Season(
+        weeks=rows["weeks"].cast(pl.Float64).fill_null(0.0).to_numpy(),
+        **{
+            name: rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            for name in ("demand", "demand_spread", "felt", "felt_spread")
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One resource's rows: `rows` [measures, n] of tenant `tenants[who[n]]` from grain `grains[n]`
+    on, `widths[n]` seconds long."""
+
+    resource: ResourceId
+    tenants: list[TenantId]
+    who: npt.NDArray[np.int64]
+    grains: npt.NDArray[np.int64]
+    widths: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.float32]
+
+
+def parts(narrow: pl.DataFrame) -> Iterator[Part]:
+    """Narrow rows (ts, tenant, resource, window_s and the measures) by resource, in the order in
+    which resources appear.
+
+    Everything that is a column's work is done once for all resources: with 500 of them a part a
+    resource would be a hundred small operations each.
+    """
+    resources = narrow["resource"].unique(maintain_order=True)
+    of = narrow["resource"].cast(pl.Enum(resources)).to_physical().to_numpy()
+    order = np.argsort(of, kind="stable")
+    names = narrow["tenant"].unique(maintain_order=True)
+    who = narrow["tenant"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)[order]
+    grains = (narrow["ts"].dt.epoch("s").to_numpy() // GRAIN_S)[order]
+    widths = narrow["window_s"].cast(pl.Int64).fill_null(GRAIN_S).to_numpy()[order]
+    told = SIGNALS if all(name in narrow.columns for name in LOCKS) else MEASURES
+    columns = [narrow[m].cast(pl.Float32).fill_null(np.nan).to_numpy() for m in told]
+    rows = np.stack(columns)[:, order]
+    edges = np.searchsorted(of[order], np.arange(len(resources) + 1))
+    known = [TenantId(name) for name in names.to_list()]
+    for resource, low, high in zip(resources.to_list(), edges, edges[1:], strict=False):
+        mine, places = np.unique(who[low:high], return_inverse=True)
+        own = rows[:, low:high]
+        if not np.isfinite(own[len(MEASURES) :]).any():
+            own = own[: len(MEASURES)]  # few resources have locks: the others need no room
+        yield Part(
+            ResourceId(resource), [known[i] for i in mine.tolist()], places, grains[low:high],
+            widths[low:high], own,
+        )  # fmt: skip
+
+
+def feed(ring: Ring, part: Part) -> None:
+    """Write one resource's rows into its ring.
+
+    A row of a longer window is spread over the grains it covers, sums divided, so that history at
+    a minute does not look like bursts of one grain in six.
+    """
+    who, grains, widths, rows = part.who, part.grains, part.widths, part.rows
+    pieces = np.maximum(widths // GRAIN_S, 1)
+    if (pieces > 1).any():
+        rows = rows.copy()
+        rows[[place for place in _SUMS if place < len(rows)]] /= pieces
+        whose = np.repeat(np.arange(pieces.size), pieces)
+        ahead = np.arange(whose.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        who, grains, widths = who[whose], grains[whose] + ahead, widths[whose]
+        rows = rows[:, whose]
+    ring.write(part.tenants, who, grains, rows, widths)
+
+
+def with_log_latency(frame: pl.DataFrame, bounds: Mapping[int, tuple[float, ...]]) -> pl.DataFrame:
+    """Buckets become a mean log latency; rows of one window with different bounds are merged."""
+    buckets = np.nan_to_num(frame.select(BUCKET_COLUMNS).to_numpy().astype(np.float64))
+    total = buckets.sum(axis=1)
+    logs = np.zeros(frame.height)
+    ids = frame["bounds"].to_numpy()
+    for bound_id in np.unique(ids):
+        rows = ids == bound_id
+        logs[rows] = buckets[rows] @ middles(bounds.get(int(bound_id), LATENCY_BOUNDS))
+    count = frame["count"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    summed = frame["latency_sum_s"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Without buckets the mean has to do: it overstates the typical, the same way every window.
+        rough = np.log(np.maximum(summed / count, 1e-6))
+        value = np.where(total > 0, logs / total, np.where(count > 0, rough, np.nan))
+    narrow = frame.drop(BUCKET_COLUMNS).with_columns(
+        pl.Series("log_latency", value), pl.Series("timed", np.where(total > 0, total, 1.0))
+    )
+    return narrow if np.unique(ids).size < 2 else add_up(narrow, ["ts", "tenant", "resource"])
+
+
+def add_up(narrow: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Rows of equal `keys` become one: sums (unknown only if all are), log latency weighted by
+    the column `timed`, the longest `window_s`."""
+    sums = [
+        pl.when(pl.col(m).count() > 0).then(pl.col(m).sum()).alias(m)
+        for m in SIGNALS
+        if m != "log_latency" and m in narrow.columns
+    ]
+    weight = pl.when(pl.col("log_latency").is_finite()).then(pl.col("timed")).otherwise(0.0)
+    log = (pl.col("log_latency").fill_nan(0.0) * weight).sum() / weight.sum()
+    return narrow.group_by(keys, maintain_order=True).agg(
+        pl.col("window_s").max(), log.alias("log_latency"), *sums
+    )
+
+
+def _grain(moment: datetime) -> int:
+    return int(moment.timestamp()) // GRAIN_S
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

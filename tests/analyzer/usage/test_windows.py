@@ -1,0 +1,272 @@
+"""The rings between the store and the detector."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analyzer.detect import DetectSettings
+from analyzer.detect.arrays import LOCKS, MEASURES
+from analyzer.model import Kind
+from analyzer.usage.quantiles import middles
+from analyzer.usage.ring import Ring
+from analyzer.usage.windows import (
+    BUCKET_COLUMNS,
+    Windows,
+    WindowSettings,
+    feed,
+    parts,
+    with_log_latency,
+)
+from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
+from tests.analyzer.incidents.test_flags import ACME, START, play
+
+START_GRAIN = int(START.timestamp()) // 10
+DB = ResourceId("db:main")
+
+
+def ring_of(grains: list[int], *, end: int, length: int = 60) -> Ring:
+    """acme finishes as many operations as the grain's number, counted from the start."""
+    ring = Ring(DB, ResourceKind.DATABASE, None, length)
+    ring.advance(START_GRAIN + end)
+    rows = np.full((len(MEASURES), len(grains)), np.nan)
+    rows[1] = grains
+    at = np.array(grains) + START_GRAIN
+    ring.write([TenantId("acme")], np.zeros(len(grains), np.int64), at, rows)
+    return ring
+
+
+def counts(ring: Ring) -> list[float]:
+    return [float(c) for c in ring.windows().count[0]]
+
+
+def test_windows_are_shown_up_to_the_end_and_no_further():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 60)
+    ring.advance(START_GRAIN + 5)
+    ring.reserve(START_GRAIN + 10)
+    rows = np.tile(np.arange(10.0), (len(MEASURES), 1))
+    ring.write([TenantId("acme")], np.zeros(10, np.int64), START_GRAIN + np.arange(10), rows)
+    assert counts(ring) == [0, 1, 2, 3, 4]
+    ring.advance(START_GRAIN + 7)
+    assert counts(ring) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_the_ring_forgets_what_is_older_than_its_length():
+    ring = ring_of(list(range(30)), end=30, length=20)
+    assert counts(ring) == list(range(10, 30))
+
+
+def test_the_ring_survives_any_number_of_turns():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 20)
+    for grain in range(400):
+        ring.advance(START_GRAIN + grain + 1)
+        row = np.full((len(MEASURES), 1), float(grain))
+        ring.write([TenantId("acme")], np.zeros(1, np.int64), np.array([START_GRAIN + grain]), row)
+    assert counts(ring) == list(range(380, 400))
+
+
+def test_late_rows_replace_what_the_window_held():
+    ring = ring_of([0, 1, 2, 3], end=4)
+    ring.clear(START_GRAIN + 2)
+    assert np.isnan(counts(ring)[2:]).all()
+    row = np.full((len(MEASURES), 1), 9.0)
+    ring.write([TenantId("acme")], np.zeros(1, np.int64), np.array([START_GRAIN + 2]), row)
+    assert counts(ring)[2] == 9.0
+
+
+def test_a_new_tenant_makes_room_for_itself():
+    ring = ring_of([0, 1, 2], end=3)
+    names = [TenantId(f"t{k}") for k in range(50)]
+    rows = np.ones((len(MEASURES), 50))
+    ring.write(names, np.arange(50), np.full(50, START_GRAIN + 2), rows)
+    view = ring.windows()
+    assert len(view.tenants) == 51
+    assert view.count[:, 2].tolist() == [2.0] + [1.0] * 50
+
+
+def test_poisoned_windows_do_not_train():
+    ring = ring_of(list(range(10)), end=10)
+    ring.poison(START_GRAIN + 3, START_GRAIN + 5)
+    trains = ring.windows().trains
+    assert trains is not None
+    assert [k for k, t in enumerate(trains) if not t] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "window_s"),
+    [(10, 10), (15, 30), (20, 20), (30, 30), (60, 60)],
+)
+def test_the_detection_window_holds_whole_sample_intervals(interval_s: int, window_s: int):
+    grains = sorted({t // 10 for t in range(0, 1800, interval_s)})
+    ring = ring_of(grains, end=180, length=180)
+    ring.choose_window()
+    assert ring.window_s == window_s
+
+
+def test_longer_windows_add_up_and_are_complete():
+    ring = ring_of(list(range(20)), end=20)
+    ring.window_s = 30
+    view = ring.windows()
+    assert view.window_s == 30.0
+    assert all(int(t.astype("datetime64[s]").astype(int)) % 30 == 0 for t in view.ts)
+    assert np.nansum(view.count) == sum(range(int(3 * view.ts.size)))
+
+
+def rows(bounds: list[int], **buckets: list[int]) -> pl.DataFrame:
+    height = len(bounds)
+    columns: dict[str, list[float] | list[int] | list[str] | list[datetime]] = {
+        "ts": [START.replace(tzinfo=None)] * height,
+        "tenant": ["acme"] * height,
+        "resource": ["db:main"] * height,
+        "window_s": [10] * height,
+        "bounds": bounds,
+        "latency_sum_s": [1.0] * height,
+    }
+    for name in MEASURES:
+        if name != "log_latency":
+            columns[name] = [10.0] * height
+    for name in BUCKET_COLUMNS:
+        columns[name] = buckets.get(name, [0] * height)
+    return pl.DataFrame(columns)
+
+
+def test_buckets_become_the_log_of_their_middle():
+    frame = with_log_latency(rows([0], b10=[7]), {})
+    low, high = LATENCY_BOUNDS[9], LATENCY_BOUNDS[10]
+    assert frame["log_latency"][0] == pytest.approx(np.log(np.sqrt(low * high)))
+
+
+def test_rows_of_other_bounds_are_merged_by_their_weight():
+    frame = with_log_latency(rows([0, 1], b10=[3, 0], b00=[0, 1]), {1: (0.1, 1.0)})
+    assert frame.height == 1
+    expected = (3 * middles(LATENCY_BOUNDS)[10] + middles((0.1, 1.0))[0]) / 4
+    assert frame["log_latency"][0] == pytest.approx(expected)
+    assert frame["count"][0] == 20.0
+
+
+def test_without_buckets_the_mean_has_to_do():
+    assert with_log_latency(rows([0]), {})["log_latency"][0] == pytest.approx(np.log(0.1))
+
+
+def test_incidents_poison_their_windows():
+    windows = Windows(None, WindowSettings(), DetectSettings())
+    windows.describe(DB, "database", 4.0)
+    windows.show(START + timedelta(seconds=3600))
+    (incident,), _ = play([[ACME]] * 5)
+    assert incident.kind is Kind.NOISY_NEIGHBOUR
+    windows.exclude([incident])
+    (view,) = windows
+    assert view.trains is not None
+    starts = view.ts[~view.trains].astype("datetime64[s]").astype(object)
+    assert [s.replace(tzinfo=UTC) for s in starts][:1] == [START]
+
+
+def test_settings_name_every_problem_at_once():
+    wrong = WindowSettings(length_s=60, late_s=-1, learn_every_s=1)
+    assert len(wrong.problems()) == 3
+    assert WindowSettings().problems() == []
+
+
+def narrow(starts_s: list[int], window_s: int, count: float) -> pl.DataFrame:
+    n = len(starts_s)
+    measured = {m: pl.Series(m, [None] * n, pl.Float64) for m in MEASURES}
+    measured["count"] = pl.Series("count", [count] * n)
+    measured["waiting"] = pl.Series("waiting", [2.0] * n)
+    return pl.DataFrame(
+        {
+            "ts": [(START + timedelta(seconds=s)).replace(tzinfo=None) for s in starts_s],
+            "window_s": pl.Series([window_s] * n, dtype=pl.Int32),
+            "tenant": ["acme"] * n,
+            "resource": [DB] * n,
+            **measured,
+        }
+    )
+
+
+def pour(ring: Ring, frame: pl.DataFrame) -> None:
+    for part in parts(frame):
+        feed(ring, part)
+
+
+def test_a_row_of_a_minute_is_spread_over_its_windows_and_gauges_are_not_divided():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 60)
+    ring.advance(START_GRAIN + 12)
+    pour(ring, narrow([0, 60], 60, 6.0))
+    assert counts(ring) == [1.0] * 12
+    assert [float(w) for w in ring.windows().waiting[0]] == [2.0] * 12
+
+
+def test_lock_waits_get_room_when_the_first_are_sampled():
+    ring = Ring(DB, ResourceKind.DATABASE, None, 60)
+    ring.advance(START_GRAIN + 12)
+    plain = narrow([0], 10, 6.0)
+    pour(ring, plain.with_columns(pl.lit(None, pl.Float64).alias(name) for name in LOCKS))
+    assert ring.windows().blocked_s is None
+    pour(ring, narrow([60], 60, 6.0).with_columns(blocked_s=pl.lit(0.0), blocking_s=pl.lit(12.0)))
+    view = ring.windows()
+    assert view.blocking_s is not None
+    assert np.isnan(view.blocking_s[0, :6]).all()
+    assert [float(s) for s in view.blocking_s[0, 6:]] == [2.0] * 6
+
+
+@pytest.mark.parametrize(("live_s", "window_s"), [(10, 10), (60, 60)])
+def test_the_window_follows_what_is_live_and_not_what_history_was(live_s: int, window_s: int):
+    ring = Ring(DB, ResourceKind.DATABASE, None, 120)
+    ring.advance(START_GRAIN + 120)
+    pour(ring, narrow(list(range(0, 600, 60)), 60, 6.0))
+    pour(ring, narrow(list(range(600, 1200, live_s)), live_s, 1.0))
+    ring.choose_window()
+    assert ring.window_s == window_s
+
+
+def test_rows_of_many_resources_part_as_if_each_came_alone():
+    one = narrow([0, 10, 20], 10, 6.0)
+    two = narrow([10], 60, 12.0).with_columns(resource=pl.lit("db:two"), tenant=pl.lit("globex"))
+    mixed = pl.concat([one, two, one.with_columns(tenant=pl.lit("globex"), count=pl.lit(1.0))])
+    first, second = parts(mixed)
+    assert (first.resource, first.tenants) == (DB, ["acme", "globex"])
+    assert first.who.tolist() == [0, 0, 0, 1, 1, 1]
+    assert first.rows[MEASURES.index("count")].tolist() == [6.0] * 3 + [1.0] * 3
+    assert (second.resource, second.tenants, second.widths.tolist()) == ("db:two", ["globex"], [60])
+    assert second.grains.tolist() == [START_GRAIN + 1]
+
+
+class Asked:
+    """A store that notes from where usage is read."""
+
+    epoch = 0
+
+    def __init__(self) -> None:
+        self.since: list[datetime] = []
+
+    def frame(self, name: str, /, **params: datetime) -> pl.DataFrame:
+        if name == "recent_usage":
+            self.since.append(params["since"].replace(tzinfo=UTC))
+        return pl.DataFrame()
+
+    def rows(self, name: str, /, **params: object) -> list[tuple[object, ...]]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("told", "read_from"),
+    [
+        ([], -60),  # nobody says: all that may be late
+        ([None], 0),  # nothing came
+        ([10], 0),  # only what is new
+        ([-30, None], -30),  # a late row, and a cycle that failed before it was read
+        ([-3600], -60),  # later than late
+    ],
+)
+def test_only_what_was_written_is_read_again(told: list[int | None], read_from: int):
+    asked = Asked()
+    windows = Windows(asked, WindowSettings(late_s=60))  # type: ignore[arg-type]
+    windows._turn = lambda store, until: None  # type: ignore[method-assign]
+    windows.advance(START)
+    for at in told:
+        windows.wrote(None if at is None else START + timedelta(seconds=at))
+    windows.advance(START + timedelta(seconds=10))
+    assert asked.since[-1] == START + timedelta(seconds=read_from)
