@@ -14,7 +14,17 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import TypeAdapter, ValidationError
 
 from analyzer.accounts.account import Account
-from analyzer.api import routing_views, views
+from analyzer.api.views.alerts import DeliveryDetail, DeliveryView, EndpointView, Replayed
+from analyzer.api.views.base import Problem
+from analyzer.api.views.cost import CostPage
+from analyzer.api.views.decisions import DecisionView
+from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
+from analyzer.api.views.placement import PlanView
+from analyzer.api.views.reports import ReportView
+from analyzer.api.views.resources import DensityRow, Heatmap, HoursOfWeek, ResourceView
+from analyzer.api.views.routing import MaintenanceView, RehearsalView, RouteView, SilenceView
+from analyzer.api.views.status import Health
+from analyzer.api.views.tenants import TenantDetail, TenantPage
 from dashboard.config import DashboardSettings
 
 Answer = TypeVar("Answer")
@@ -91,7 +101,7 @@ class Client:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def health(self) -> views.Health:
+    async def health(self) -> Health:
         """Never kept: it carries the data version that empties the shelf."""
         found = self._parse(HEALTH, (await self._send("GET", "/status")).content, "/status")
         if found.data_version != self._version:
@@ -176,7 +186,7 @@ class Client:
 
     def _problem(self, response: httpx.Response, request_id: str) -> ClientError:
         try:
-            problem = views.Problem.model_validate_json(response.content)
+            problem = Problem.model_validate_json(response.content)
             detail, remedy = problem.detail or problem.title, problem.remedy
         except ValidationError:
             detail, remedy = f"The analyzer answered {response.status_code}.", ""
@@ -219,29 +229,29 @@ def _params(query: Mapping[str, Value]) -> Params:
     return tuple(found)
 
 
-HEALTH = TypeAdapter(views.Health)
-HEATMAP = TypeAdapter(views.Heatmap)
-DENSITY = TypeAdapter(list[views.DensityRow])
-INCIDENTS = TypeAdapter(list[views.IncidentSummary])
-INCIDENT = TypeAdapter(views.IncidentDetail)
-TENANTS = TypeAdapter(views.TenantPage)
-TENANT = TypeAdapter(views.TenantDetail)
-RESOURCES = TypeAdapter(list[views.ResourceView])
-COSTS = TypeAdapter(views.CostPage)
-HOURS = TypeAdapter(views.HoursOfWeek)
-PLAN = TypeAdapter(views.PlanView)
+HEALTH = TypeAdapter(Health)
+HEATMAP = TypeAdapter(Heatmap)
+DENSITY = TypeAdapter(list[DensityRow])
+INCIDENTS = TypeAdapter(list[IncidentSummary])
+INCIDENT = TypeAdapter(IncidentDetail)
+TENANTS = TypeAdapter(TenantPage)
+TENANT = TypeAdapter(TenantDetail)
+RESOURCES = TypeAdapter(list[ResourceView])
+COSTS = TypeAdapter(CostPage)
+HOURS = TypeAdapter(HoursOfWeek)
+PLAN = TypeAdapter(PlanView)
 ACCOUNT = TypeAdapter(Account)
-REPORTS = TypeAdapter(list[views.ReportView])
-ENDPOINT = TypeAdapter(views.EndpointView)
-ENDPOINTS = TypeAdapter(list[views.EndpointView])
-DELIVERIES = TypeAdapter(list[views.DeliveryView])
-DELIVERY = TypeAdapter(views.DeliveryDetail)
-ROUTES = TypeAdapter(list[routing_views.RouteView])
-REPLAYED = TypeAdapter(views.Replayed)
-ROUTE = TypeAdapter(routing_views.RouteView)
-WINDOW = TypeAdapter(routing_views.MaintenanceView)
-REHEARSAL = TypeAdapter(routing_views.RehearsalView)
-SILENCE = TypeAdapter(routing_views.SilenceView)
-SILENCES = TypeAdapter(list[routing_views.SilenceView])
-WINDOWS = TypeAdapter(list[routing_views.MaintenanceView])
-DECISIONS = TypeAdapter(list[views.DecisionView])
+REPORTS = TypeAdapter(list[ReportView])
+ENDPOINT = TypeAdapter(EndpointView)
+ENDPOINTS = TypeAdapter(list[EndpointView])
+DELIVERIES = TypeAdapter(list[DeliveryView])
+DELIVERY = TypeAdapter(DeliveryDetail)
+ROUTES = TypeAdapter(list[RouteView])
+REPLAYED = TypeAdapter(Replayed)
+ROUTE = TypeAdapter(RouteView)
+WINDOW = TypeAdapter(MaintenanceView)
+REHEARSAL = TypeAdapter(RehearsalView)
+SILENCE = TypeAdapter(SilenceView)
+SILENCES = TypeAdapter(list[SilenceView])
+WINDOWS = TypeAdapter(list[MaintenanceView])
+DECISIONS = TypeAdapter(list[DecisionView])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.api.views import BlameView, HarmView, IncidentDetail
+from analyzer.api.views.incidents import BlameView, HarmView, IncidentDetail
 from dashboard import wording
 
 HALF = 0.5

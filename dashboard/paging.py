@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from analyzer.api.views import TenantPage, TenantSummary
+from analyzer.api.views.tenants import TenantPage, TenantSummary
 from dashboard import client
 from dashboard.client import Client
 from dashboard.components.grid import BLOCK

@@ -11,7 +11,7 @@ import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from analyzer.api.views import Health
+from analyzer.api.views.status import Health
 from dashboard import theme, wording
 from dashboard.client import Client, ClientError
 from dashboard.components.aria import hidden, named

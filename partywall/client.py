@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from analyzer.api.views import Problem
+from analyzer.api.views.base import Problem
 from partywall.failures import FINDING, UNREACHABLE, Failure
 
 V = TypeVar("V", bound=BaseModel)

@@ -18,7 +18,8 @@ import httpx
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from analyzer.api.views import Health, IncidentDetail, IncidentSummary
+from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
+from analyzer.api.views.status import Health
 from collector.receivers.simulated import Platform, Surge
 from partywall import ports
 from partywall.demo_config import Places, text

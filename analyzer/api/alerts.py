@@ -14,10 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from analyzer.api.bodies import BODIES, schema
 from analyzer.api.inbound import read_annotations
-from analyzer.api.routing_views import ReplayIn
 from analyzer.api.times import parse_time
-from analyzer.api.views import (
-    AnnotationView,
+from analyzer.api.views.alerts import (
     AttemptView,
     DeliveryDetail,
     DeliveryView,
@@ -27,6 +25,8 @@ from analyzer.api.views import (
     PreviewView,
     Replayed,
 )
+from analyzer.api.views.annotations import AnnotationView
+from analyzer.api.views.routing import ReplayIn
 from analyzer.journal.annotations import annotate, list_annotations
 from analyzer.notify.channels import CHANNELS
 from analyzer.notify.channels.message import Addressee, Options

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from analyzer.api.bill_views import (
+from analyzer.api.views.bills import (
     AdjustmentView,
     BillBadRow,
     BillDetail,

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from analyzer.api.views import DecisionView
+from analyzer.api.views.decisions import DecisionView
 from analyzer.decisions.lifecycle import Verb
 from analyzer.journal import transitions
 from analyzer.journal.transitions import DecisionFilter

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analyzer.api.views import Band
+from analyzer.api.views.incidents import Band
 from analyzer.model import Finding, Incident
 from analyzer.store.database import Store
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from analyzer.api.times import parse_time
-from analyzer.api.views import AnnotationIn
+from analyzer.api.views.annotations import AnnotationIn
 from analyzer.journal.annotations import Annotation
 from collector.model import Rejected, Rejection
 

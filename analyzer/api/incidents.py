@@ -15,15 +15,15 @@ from analyzer.accounts.known import HARM_WEIGHT, incident_losses
 from analyzer.api.decisions import By, decision_view
 from analyzer.api.evidence import Clock, bands
 from analyzer.api.times import parse_range
-from analyzer.api.views import (
-    AnnotationView,
+from analyzer.api.views.alerts import SilenceElsewhere
+from analyzer.api.views.annotations import AnnotationView
+from analyzer.api.views.incidents import (
     BlameView,
     CheckView,
     HarmView,
     IncidentDetail,
     IncidentSummary,
     RivalView,
-    SilenceElsewhere,
     TimelineEntry,
 )
 from analyzer.cost.settings import CostSettings

@@ -11,7 +11,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from analyzer.accounts.make import paid
-from analyzer.api import views
+from analyzer.api.views.cost import CostLine, CostPage, CostWhy, ResourceCost
+from analyzer.api.views.resources import DensityRow, HoursOfWeek
 from analyzer.cost.book import book
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import Same, shown
@@ -36,7 +37,7 @@ def router(
     held, rooms = book(store, settings), held_densities(store)
 
     @routes.get("/costs")
-    def costs(week: str | None = None, limit: Limit = _LINES) -> views.CostPage:
+    def costs(week: str | None = None, limit: Limit = _LINES) -> CostPage:
         now = clock()
         chosen = parse_week(week, settings.zone) if week else week_of(now, settings.zone)
         with store.reader() as reader:
@@ -50,16 +51,16 @@ def router(
         return _among(_page(Same(held.estimate(chosen, now)), 0, limit), weeks)
 
     @routes.get("/density")
-    def density() -> list[views.DensityRow]:
+    def density() -> list[DensityRow]:
         return [_density(row) for row in rooms.get(clock())]
 
     @routes.get("/density/hours")
-    def hours(resource: str) -> views.HoursOfWeek:
+    def hours(resource: str) -> HoursOfWeek:
         with store.reader() as reader:
             names, loads = hours_of_week(reader, resource, clock())
             known = read_resources(reader).get(resource)
         capacity = (known.capacity if known else None) or 1.0
-        return views.HoursOfWeek(
+        return HoursOfWeek(
             resource=resource, tenants=names, values=(loads / capacity).round(6).tolist()
         )
 
@@ -67,23 +68,21 @@ def router(
 
 
 @lru_cache(maxsize=8)
-def _page(same: Same, version: int, limit: int) -> views.CostPage:
+def _page(same: Same, version: int, limit: int) -> CostPage:
     """A page is made once of a statement: sums over every tenant and resource are in it."""
     return cost_page(same.statement, version, [], limit)
 
 
-def _among(page: views.CostPage, weeks: Iterable[str]) -> views.CostPage:
+def _among(page: CostPage, weeks: Iterable[str]) -> CostPage:
     return page.model_copy(update={"weeks": sorted(weeks, reverse=True)})
 
 
-def cost_page(
-    exact: Statement, version: int, weeks: list[str], limit: int = _LINES
-) -> views.CostPage:
+def cost_page(exact: Statement, version: int, weeks: list[str], limit: int = _LINES) -> CostPage:
     """The statement as the API tells it, at the decimals of its currency; version 0 is an estimate
     that nobody stored. Tenants after the dearest `limit` are one line, `__other__`.
     """
     s = shown(exact)
-    return views.CostPage(
+    return CostPage(
         week=s.week,
         start=s.start,
         end=s.end,
@@ -99,7 +98,7 @@ def cost_page(
         coverage=exact.coverage,
         lines=_lines(s, exact, limit),
         resources=[
-            views.ResourceCost(
+            ResourceCost(
                 resource=line.resource,
                 bill=s.money(line.bill),
                 allocated=s.money(line.allocated),
@@ -120,21 +119,21 @@ def cost_page(
     )
 
 
-def _lines(s: Statement, exact: Statement, limit: int) -> list[views.CostLine]:
+def _lines(s: Statement, exact: Statement, limit: int) -> list[CostLine]:
     pairs = zip(s.tenants[:limit], exact.tenants, strict=False)
     lines = [_line(s, line, exact, known) for line, known in pairs]
     rest = s.tenants[limit:]
     return [*lines, _rest(s, rest)] if rest else lines
 
 
-def _rest(s: Statement, lines: Sequence[TenantLine]) -> views.CostLine:
+def _rest(s: Statement, lines: Sequence[TenantLine]) -> CostLine:
     """All the others, so that the columns still add up; no change is told of a changing group."""
     parts = [part for line in lines for part in line.parts]
     margins = [line.margin for line in lines if line.margin is not None]
     revenues = [line.revenue for line in lines if line.revenue is not None]
     columns = zip(*map(paid, parts), strict=True)
     direct, own, idle, shared, credit, total = [sum(column) for column in columns] or [0] * 6
-    return views.CostLine(
+    return CostLine(
         tenant=OTHER,
         plan="",
         direct=s.money(direct),
@@ -151,9 +150,9 @@ def _rest(s: Statement, lines: Sequence[TenantLine]) -> views.CostLine:
     )
 
 
-def _line(s: Statement, line: TenantLine, exact: Statement, known: TenantLine) -> views.CostLine:
+def _line(s: Statement, line: TenantLine, exact: Statement, known: TenantLine) -> CostLine:
     direct, own, idle, shared, credit, total = paid(line)
-    return views.CostLine(
+    return CostLine(
         tenant=line.tenant,
         plan=line.plan,
         direct=s.money(direct),
@@ -173,15 +172,15 @@ def _line(s: Statement, line: TenantLine, exact: Statement, known: TenantLine) -
     )
 
 
-def _why(s: Statement, why: Why) -> views.CostWhy:
-    return views.CostWhy(**{cause: s.money(amount) for cause, amount in asdict(why).items()})
+def _why(s: Statement, why: Why) -> CostWhy:
+    return CostWhy(**{cause: s.money(amount) for cause, amount in asdict(why).items()})
 
 
-def _density(row: Density) -> views.DensityRow:
+def _density(row: Density) -> DensityRow:
     plain = asdict(row)
     plain["dimensions"] = [{"name": name, "full": full} for name, full in row.dimensions]
     plain["shares"] = [{"tenant": tenant, "share": share} for tenant, share in row.shares]
-    return views.DensityRow.model_validate(plain)
+    return DensityRow.model_validate(plain)
 
 
 def unknown(week: str) -> Rejected:

@@ -9,7 +9,17 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from analyzer.api import views
+from analyzer.api.views.placement import (
+    BreakevenView,
+    CostBeforeAfter,
+    KeptView,
+    MoveView,
+    PlanView,
+    SideView,
+    TornadoBar,
+    WayBack,
+    WhatIfView,
+)
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import shown_amount
 from analyzer.density.breakeven import BreakevenSettings
@@ -31,16 +41,16 @@ def router(
     routes = APIRouter()
 
     @routes.get("/placement/what-if")
-    def asked(tenant: str, source: str, target: str) -> views.WhatIfView:
+    def asked(tenant: str, source: str, target: str) -> WhatIfView:
         found = what_if(
             store, tenant=tenant, source=source, target=target, now=clock(), settings=settings
         )
-        return views.WhatIfView(
+        return WhatIfView(
             tenant=found.tenant,
             source=_side(found.source),
             target=_side(found.target),
             costs=[
-                views.CostBeforeAfter(
+                CostBeforeAfter(
                     tenant=one.tenant,
                     before=shown_amount(one.before, found.currency),
                     after=shown_amount(one.after, found.currency),
@@ -51,17 +61,17 @@ def router(
         )
 
     @routes.get("/placement/plan")
-    def planned(most: Moves = 20) -> views.PlanView:
+    def planned(most: Moves = 20) -> PlanView:
         found = plan_now(store, now=clock(), settings=settings, most=most)
-        return views.PlanView(
+        return PlanView(
             moves=[
-                views.MoveView.model_validate(
+                MoveView.model_validate(
                     asdict(move)
                     | {"saving": None if move.saving is None else _money(settings, move.saving)}
                 )
                 for move in found.moves
             ],
-            kept=[views.KeptView(name=name, why=why) for name, why in found.kept],
+            kept=[KeptView(name=name, why=why) for name, why in found.kept],
             before=found.before,
             after=found.after,
             bound=found.bound,
@@ -72,7 +82,7 @@ def router(
     @routes.get("/placement/break-even")
     def breakeven(
         tenant: str, resource: str = "", tier: Literal["database", "schema"] = "database"
-    ) -> views.BreakevenView:
+    ) -> BreakevenView:
         advice = breakeven_of(
             store, tenant, now=clock(), settings=settings, terms=terms, resource=resource, tier=tier
         )
@@ -85,9 +95,9 @@ def _money(settings: CostSettings, amount: float) -> str:
     return f"{amount:.{settings.precision}f}"
 
 
-def _side(side: Side) -> views.SideView:
+def _side(side: Side) -> SideView:
     before, after = side.packing_before, side.packing_after
-    return views.SideView(
+    return SideView(
         resource=side.resource,
         capacity=side.capacity,
         packing_before=before,
@@ -100,10 +110,10 @@ def _side(side: Side) -> views.SideView:
     )
 
 
-def _breakeven(advice: Advice, settings: CostSettings) -> views.BreakevenView:
+def _breakeven(advice: Advice, settings: CostSettings) -> BreakevenView:
     found = advice.breakeven
     amounts = {name: _money(settings, value) for name, value in asdict(found.inputs).items()}
-    return views.BreakevenView(
+    return BreakevenView(
         tenant=found.tenant,
         resource=found.resource,
         tier=found.tier,
@@ -116,7 +126,7 @@ def _breakeven(advice: Advice, settings: CostSettings) -> views.BreakevenView:
         threshold=_money(settings, found.threshold),
         payback_weeks=found.payback_weeks,
         tornado=[
-            views.TornadoBar(
+            TornadoBar(
                 what=bar.what, low=_money(settings, bar.low), high=_money(settings, bar.high)
             )
             for bar in found.tornado
@@ -128,10 +138,10 @@ def _breakeven(advice: Advice, settings: CostSettings) -> views.BreakevenView:
     )
 
 
-def _way_back(found: Demotion | None, settings: CostSettings) -> views.WayBack | None:
+def _way_back(found: Demotion | None, settings: CostSettings) -> WayBack | None:
     if found is None:
         return None
-    return views.WayBack(
+    return WayBack(
         source=found.source,
         pool=found.pool,
         p99=found.p99,

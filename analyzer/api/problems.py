@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from analyzer.api.views import Problem
+from analyzer.api.views.base import Problem
 from collector.model import Rejected, Rejection
 
 LOG = logging.getLogger(__name__)

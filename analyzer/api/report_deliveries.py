@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from analyzer.api import views
+from analyzer.api.views.reports import ReportDeliveryView, ReportRound
 from analyzer.cost.usage import aware
 from analyzer.reports.delivery.plan import Line
 from analyzer.reports.delivery.round import Round
@@ -24,10 +24,10 @@ def router(
     @routes.get("/report-deliveries")
     def listed(
         limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
-    ) -> list[views.ReportDeliveryView]:
+    ) -> list[ReportDeliveryView]:
         rows = store.records("report_deliveries", limit=limit)
         return [
-            views.ReportDeliveryView.model_validate(
+            ReportDeliveryView.model_validate(
                 {
                     **row,
                     "created_at": aware(row["created_at"]),
@@ -38,10 +38,10 @@ def router(
         ]
 
     @routes.post("/report-deliveries")
-    def deliver() -> views.ReportRound:
+    def deliver() -> ReportRound:
         """Deliver what is due now; what was delivered before is not sent again."""
         done = bring(clock())
-        return views.ReportRound(
+        return ReportRound(
             sent=[_words(line) for line in done.sent],
             failed=[f"{_words(line)}: {why}" for line, why in done.failed],
         )

@@ -14,8 +14,8 @@ from fastapi import APIRouter, Response
 from analyzer.accounts.account import Account
 from analyzer.accounts.known import HARM_WEIGHT, stored_account, stored_accounts
 from analyzer.accounts.packed import Packed
-from analyzer.api import views
 from analyzer.api.money import unknown
+from analyzer.api.views.reports import ReportView
 from analyzer.cost.book import CostBook, book
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import Same, shown_amount
@@ -49,7 +49,7 @@ def router(
     kept = _Kept(store)
 
     @routes.get("/reports")
-    def reports() -> list[views.ReportView]:
+    def reports() -> list[ReportView]:
         with store.reader() as reader:
             return [_report(row, directory) for row in reader.records("report_list")]
 
@@ -135,8 +135,8 @@ def _digest(same: Same) -> str:
     return sha256(to_json(same.statement))
 
 
-def _report(row: dict[str, object], directory: Path) -> views.ReportView:
-    return views.ReportView.model_validate(
+def _report(row: dict[str, object], directory: Path) -> ReportView:
+    return ReportView.model_validate(
         {
             "week": row["week"],
             "version": row["version"],

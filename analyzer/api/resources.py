@@ -11,7 +11,8 @@ from fastapi import APIRouter, Query
 
 from analyzer import registry
 from analyzer.api.times import parse_range
-from analyzer.api.views import Heatmap, ResourceUsage, ResourceView, ShareView, UsagePoint
+from analyzer.api.views.resources import Heatmap, ResourceView, ShareView
+from analyzer.api.views.tenants import ResourceUsage, UsagePoint
 from analyzer.journal import transitions
 from analyzer.pulse import Pulse
 from analyzer.store.database import Store

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 
-from analyzer.api.routing_views import (
+from analyzer.api.times import parse_time
+from analyzer.api.views.routing import (
     InhibitionIn,
     InhibitionView,
     MaintenanceIn,
@@ -22,7 +23,6 @@ from analyzer.api.routing_views import (
     SilenceView,
     StepView,
 )
-from analyzer.api.times import parse_time
 from analyzer.notify.endpoints import endpoints
 from analyzer.notify.history import MuteView, rehearsed, silenced_by
 from analyzer.notify.rules import (

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from analyzer.api.views import Health
+from analyzer.api.views.status import Health
 from analyzer.journal import transitions
 from analyzer.journal.transitions import IncidentFilter
 from analyzer.model import Incident, IncidentState, Kind

@@ -15,8 +15,8 @@ from analyzer.api.auth import confined
 from analyzer.api.incidents import summary
 from analyzer.api.resources import step_of, usage_views
 from analyzer.api.times import parse_range
-from analyzer.api.views import (
-    IncidentSummary,
+from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.tenants import (
     PlacementView,
     TenantDetail,
     TenantIn,

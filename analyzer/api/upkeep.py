@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from analyzer.api.views import (
+from analyzer.api.views.upkeep import (
     BackupIn,
     BackupView,
     ComparedView,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import Health, IncidentSummary
+from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.status import Health
 from dashboard import address, wording
 
 

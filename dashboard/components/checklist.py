@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dash import html
 from dash.development.base_component import Component
 
-from analyzer.api.views import CheckView
+from analyzer.api.views.incidents import CheckView
 from dashboard import wording
 from dashboard.components.aria import named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import html
 from dash.development.base_component import Component
 
-from analyzer.api.views import DecisionView
+from analyzer.api.views.decisions import DecisionView
 from dashboard import wording
 from dashboard.components.badge import badge, state_badge
 

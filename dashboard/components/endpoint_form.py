@@ -10,7 +10,7 @@ import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
-from analyzer.api.views import EndpointView
+from analyzer.api.views.alerts import EndpointView
 from dashboard.client import ENDPOINT, Client, ClientError
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dash import html
 from dash.development.base_component import Component
 
-from analyzer.api.views import AttemptView, DeliveryDetail
+from analyzer.api.views.alerts import AttemptView, DeliveryDetail
 from dashboard import wording
 from dashboard.components.badge import state_badge
 from dashboard.components.decision import action

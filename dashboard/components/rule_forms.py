@@ -9,7 +9,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
-from analyzer.api.views import EndpointView
+from analyzer.api.views.alerts import EndpointView
 from dashboard import wording
 from dashboard.address import quoted
 from dashboard.client import DELIVERY, REHEARSAL, REPLAYED, SILENCE, Client, ClientError

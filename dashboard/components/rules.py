@@ -8,7 +8,7 @@ from datetime import datetime
 from dash import html
 from dash.development.base_component import Component
 
-from analyzer.api.routing_views import MaintenanceView, RehearsalView, RouteView, SilenceView
+from analyzer.api.views.routing import MaintenanceView, RehearsalView, RouteView, SilenceView
 from dashboard import wording
 from dashboard.components import table
 from dashboard.components.badge import badge, incident_link

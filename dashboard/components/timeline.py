@@ -8,7 +8,7 @@ from datetime import datetime
 from dash import html
 from dash.development.base_component import Component
 
-from analyzer.api.views import TimelineEntry
+from analyzer.api.views.incidents import TimelineEntry
 from dashboard import wording
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import plotly.graph_objects as go
 
-from analyzer.api.views import CostLine
+from analyzer.api.views.cost import CostLine
 from dashboard.figures.base import framed
 from dashboard.theme import Scheme
 

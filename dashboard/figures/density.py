@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from analyzer.api.views import DensityRow
+from analyzer.api.views.resources import DensityRow
 from dashboard.components.keys import Key
 from dashboard.figures.base import framed
 from dashboard.theme import Scheme

@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 
 import plotly.graph_objects as go
 
-from analyzer.api.views import CostLine
+from analyzer.api.views.cost import CostLine
 from dashboard.figures.base import framed
 from dashboard.figures.tiles import Tile, tiles
 from dashboard.theme import Scheme

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analyzer.api.views import Band, IncidentDetail
+from analyzer.api.views.incidents import Band, IncidentDetail
 from dashboard import wording
 from dashboard.figures import labels
 from dashboard.figures.base import framed, time_axis

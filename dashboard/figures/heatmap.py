@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from analyzer.api.views import Heatmap
+from analyzer.api.views.resources import Heatmap
 from dashboard.figures.base import framed, time_axis
 from dashboard.theme import Scheme
 

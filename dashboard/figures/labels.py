@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from analyzer.api.views import Band
+from analyzer.api.views.incidents import Band
 from dashboard.theme import Scheme
 
 WIDTH_PX = 104

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from analyzer.api.views import DensityRow, HoursOfWeek
+from analyzer.api.views.resources import DensityRow, HoursOfWeek
 from dashboard.figures.base import framed
 from dashboard.figures.density import fullness
 from dashboard.theme import Scheme

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analyzer.api.views import ResourceUsage
+from analyzer.api.views.tenants import ResourceUsage
 from dashboard.figures.base import framed, time_axis
 from dashboard.theme import Scheme
 

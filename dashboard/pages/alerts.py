@@ -7,7 +7,7 @@ import asyncio
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import DeliveryView, EndpointView
+from analyzer.api.views.alerts import DeliveryView, EndpointView
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import endpoint_form, kpi, plan_forms, rule_forms, rules, table

@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analyzer.api.views import CostLine, CostPage
+from analyzer.api.views.cost import CostLine, CostPage
 from dashboard import address, client, wording
 from dashboard.client import Client, ClientError
 from dashboard.components import behind, kpi, table

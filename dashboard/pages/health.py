@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import Health
+from analyzer.api.views.status import Health
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components.badge import badge

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import CheckView, HarmView, IncidentDetail, SilenceElsewhere
+from analyzer.api.views.alerts import SilenceElsewhere
+from analyzer.api.views.incidents import CheckView, HarmView, IncidentDetail
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import kpi, table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import IncidentSummary
+from analyzer.api.views.incidents import IncidentSummary
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import kpi

@@ -7,7 +7,10 @@ import asyncio
 from dash import ClientsideFunction, Dash, Input, Output, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import CostPage, Health, IncidentSummary, TenantSummary
+from analyzer.api.views.cost import CostPage
+from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.status import Health
+from analyzer.api.views.tenants import TenantSummary
 from dashboard import address, client, wording
 from dashboard.client import Client, ClientError
 from dashboard.components import banner, kpi, table

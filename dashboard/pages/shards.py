@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views import DensityRow, IncidentSummary
+from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.resources import DensityRow
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import behind, kpi, table

@@ -9,7 +9,8 @@ from dash import Dash, html
 from dash.development.base_component import Component
 
 from analyzer.accounts.account import Account
-from analyzer.api.views import IncidentSummary, TenantDetail
+from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.tenants import TenantDetail
 from dashboard import address, client, wording
 from dashboard.client import Client, ClientError, Trouble
 from dashboard.components import behind, kpi, table

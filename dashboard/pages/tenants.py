@@ -8,7 +8,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analyzer.api.views import TenantPage, TenantSummary
+from analyzer.api.views.tenants import TenantPage, TenantSummary
 from dashboard import address, wording
 from dashboard.client import Client, ClientError
 from dashboard.components.chips import chips, cleared

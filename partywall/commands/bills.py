@@ -14,7 +14,7 @@ from partywall.output import Field, Format, moment, show, show_one, stderr
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect, target
 
 if TYPE_CHECKING:
-    from analyzer.api.bill_views import BillDetail, BillLineView, BillMatch, BillView
+    from analyzer.api.views.bills import BillDetail, BillLineView, BillMatch, BillView
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def listed(
     config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
 ) -> None:
     """List imported bills."""
-    from analyzer.api.bill_views import BillView
+    from analyzer.api.views.bills import BillView
 
     with connect(config, api) as client:
         show(client.list(BillView, "/bills"), _BILL, form)
@@ -62,7 +62,7 @@ def add(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Import a bill: FOCUS 1.0 to 1.4, AWS CUR, Azure EA; CSV or Parquet, gzipped or not."""
-    from analyzer.api.bill_views import BillDetail
+    from analyzer.api.views.bills import BillDetail
     from partywall.client import Client
 
     name, content = packed(files)
@@ -81,7 +81,7 @@ def shown(
     bill: str, config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
 ) -> None:
     """Show a bill and what the rules make of it."""
-    from analyzer.api.bill_views import BillDetail
+    from analyzer.api.views.bills import BillDetail
 
     with connect(config, api) as client:
         _print(client.get(BillDetail, f"/bills/{bill}"), form)
@@ -99,7 +99,7 @@ def lines(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the lines of a bill, each with the resource it goes to."""
-    from analyzer.api.bill_views import BillLineView
+    from analyzer.api.views.bills import BillLineView
 
     matched = "false" if unmatched else None
     with connect(config, api) as client:
@@ -111,7 +111,7 @@ def withdraw(
     bill: str, config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
 ) -> None:
     """Take a bill out of the count; the one it replaced counts again."""
-    from analyzer.api.bill_views import BillDetail
+    from analyzer.api.views.bills import BillDetail
 
     with connect(config, api) as client:
         _print(client.post(BillDetail, f"/bills/{bill}/withdraw"), form)

@@ -11,7 +11,7 @@ from partywall.output import Field, Format, moment, number, show
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect
 
 if TYPE_CHECKING:
-    from analyzer.api.views import DecisionView
+    from analyzer.api.views.decisions import DecisionView
 
 ByOption = Annotated[str, typer.Option("--by", help="Who decides; default the user's name.")]
 
@@ -35,7 +35,7 @@ def listing(
     """List the decisions, the newest first."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.views import DecisionView
+    from analyzer.api.views.decisions import DecisionView
 
     with connect(config, api) as client:
         show(client.list(DecisionView, "/decisions", state=state or None), _COLUMNS, form)
@@ -63,7 +63,7 @@ def cancel(
 
 
 def _answer(decision: str, word: str, by: str, config: ConfigOption, api: str) -> None:
-    from analyzer.api.views import DecisionView
+    from analyzer.api.views.decisions import DecisionView
 
     with connect(config, api) as client:
         after = client.post(

@@ -13,7 +13,7 @@ from partywall.output import Field, Format, moment, number, show, show_one
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect
 
 if TYPE_CHECKING:
-    from analyzer.api.views import DeliveryDetail, DeliveryView, EndpointView
+    from analyzer.api.views.alerts import DeliveryDetail, DeliveryView, EndpointView
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def endpoints(
     """List the endpoints."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.views import EndpointView
+    from analyzer.api.views.alerts import EndpointView
 
     with connect(config, api) as client:
         show(client.list(EndpointView, "/endpoints"), _ENDPOINT, form)
@@ -65,7 +65,7 @@ def add(
     api: ApiOption = "",
 ) -> None:
     """Add an endpoint; its signing secret is shown once."""
-    from analyzer.api.views import EndpointIn, EndpointView
+    from analyzer.api.views.alerts import EndpointIn, EndpointView
 
     wanted = EndpointIn(
         name=name, url=url, format=form, events=event or [], routing_key=routing_key, token=token,
@@ -95,7 +95,7 @@ def ping(
     incident: Annotated[str, typer.Option(help="A past incident, marked as a test.")] = "",
 ) -> None:
     """Send a test message now, the way real ones go. Exit code 1 when it did not arrive."""
-    from analyzer.api.views import DeliveryDetail
+    from analyzer.api.views.alerts import DeliveryDetail
 
     body = {"incident": incident} if incident else {}
     with connect(config, api) as client:
@@ -129,7 +129,7 @@ def preview(
 ) -> None:
     """Show what would be sent, of any past incident; nothing is. Exit code 1 when the template
     fails."""
-    from analyzer.api.views import PreviewView
+    from analyzer.api.views.alerts import PreviewView
 
     asked = {
         "endpoint": endpoint, "format": form, "incident": incident or None,
@@ -144,7 +144,7 @@ def preview(
 
 def rotate(endpoint: str, config: ConfigOption = None, api: ApiOption = "") -> None:
     """A new signing secret; messages carry both signatures until the next rotation."""
-    from analyzer.api.views import EndpointView
+    from analyzer.api.views.alerts import EndpointView
 
     with connect(config, api) as client:
         made = client.post(EndpointView, f"/endpoints/{endpoint}/rotate", {})
@@ -170,7 +170,7 @@ def deliveries(
     """List the deliveries, the newest first."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.views import DeliveryView
+    from analyzer.api.views.alerts import DeliveryView
 
     with connect(config, api) as client:
         found = client.list(
@@ -188,8 +188,8 @@ def replay(
     ] = "",
 ) -> None:
     """Send deliveries again under their old ids, each incident's in order."""
-    from analyzer.api.routing_views import ReplayIn
-    from analyzer.api.views import Replayed
+    from analyzer.api.views.alerts import Replayed
+    from analyzer.api.views.routing import ReplayIn
 
     if bool(deliveries) == bool(failed_since):
         raise Failure(

@@ -11,7 +11,7 @@ from partywall.output import Field, Format, moment, names, percent, show, show_o
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect
 
 if TYPE_CHECKING:
-    from analyzer.api.views import Band, IncidentDetail, IncidentSummary
+    from analyzer.api.views.incidents import Band, IncidentDetail, IncidentSummary
 
 OPEN = ("pending", "firing", "flapping")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -34,7 +34,7 @@ def acknowledge(
     """Say that somebody looks after an incident: pagers and chats are told."""
     from urllib.parse import quote
 
-    from analyzer.api.views import IncidentSummary
+    from analyzer.api.views.incidents import IncidentSummary
 
     with connect(config, api) as client:
         after = client.post(
@@ -58,7 +58,7 @@ def incidents(
     """The incidents, the newest first. Exit code 1 while one is firing."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.views import IncidentSummary
+    from analyzer.api.views.incidents import IncidentSummary
 
     with connect(config, api) as client:
         found = client.list(
@@ -77,7 +77,7 @@ def explain(
     """Why an incident blames whom it blames, as its page says it."""
     from urllib.parse import quote
 
-    from analyzer.api.views import IncidentDetail
+    from analyzer.api.views.incidents import IncidentDetail
 
     with connect(config, api) as client:
         detail = client.get(IncidentDetail, f"/incidents/{quote(incident, safe='')}")

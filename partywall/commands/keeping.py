@@ -16,7 +16,7 @@ from partywall.output import Field, Format, show
 from partywall.session import ApiOption, ConfigOption, configuration, target
 
 if TYPE_CHECKING:
-    from analyzer.api.views import ComparedView, VerificationView
+    from analyzer.api.views.upkeep import ComparedView, VerificationView
     from analyzer.store.database import Store
 
 PATIENCE_S = 3600.0
@@ -38,7 +38,7 @@ def backup(
     where = target(config, api)
     with Client(where.api, where.token, timeout_s=PATIENCE_S) as client:
         if api or client.reachable():
-            from analyzer.api.views import BackupView
+            from analyzer.api.views.upkeep import BackupView
 
             made = client.post(BackupView, "/backup", {"directory": str(directory.absolute())})
             print(f"{made.files} files, {made.bytes} bytes in {made.directory}")
@@ -139,7 +139,7 @@ def _summed(checks: list[ComparedView]) -> list[ComparedView]:
 
 def verified(config: Path | None, api: str) -> VerificationView:
     """What `doctor --verify` compares: by the running analyzer, else on the file."""
-    from analyzer.api.views import VerificationView
+    from analyzer.api.views.upkeep import VerificationView
     from partywall.client import Client
 
     where = target(config, api)

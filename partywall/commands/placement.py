@@ -10,7 +10,8 @@ from partywall.output import Field, Format, number, percent, show, show_one
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect
 
 if TYPE_CHECKING:
-    from analyzer.api.views import CostBeforeAfter, DensityRow, MoveView
+    from analyzer.api.views.placement import CostBeforeAfter, MoveView
+from analyzer.api.views.resources import DensityRow
 
 tree = typer.Typer(help="What a move would change, which moves pay, and who pays for its own.")
 
@@ -27,7 +28,7 @@ def density(
     config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
 ) -> None:
     """How full each resource is, what binds, and how much more fits."""
-    from analyzer.api.views import DensityRow
+    from analyzer.api.views.resources import DensityRow
 
     with connect(config, api) as client:
         rows = client.list(DensityRow, "/density")
@@ -43,7 +44,7 @@ def what_if(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Replay the last week with a tenant somewhere else: headroom, risk, everybody's cost."""
-    from analyzer.api.views import WhatIfView
+    from analyzer.api.views.placement import WhatIfView
 
     with connect(config, api) as client:
         found = client.get(
@@ -69,7 +70,7 @@ def plan(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Moves in order, each safe after the ones before: cool the hot, give up the empty."""
-    from analyzer.api.views import PlanView
+    from analyzer.api.views.placement import PlanView
 
     with connect(config, api) as client:
         found = client.get(PlanView, "/placement/plan", most=moves)
@@ -95,7 +96,7 @@ def break_even(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Whether a tenant pays for a tier of its own, and what would have to be true."""
-    from analyzer.api.views import BreakevenView
+    from analyzer.api.views.placement import BreakevenView
 
     with connect(config, api) as client:
         found = client.get(

@@ -23,7 +23,8 @@ from partywall.output import (
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect
 
 if TYPE_CHECKING:
-    from analyzer.api.views import ResourceView, TenantSummary
+    from analyzer.api.views.resources import ResourceView
+from analyzer.api.views.tenants import TenantSummary
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +41,7 @@ def status(
     config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
 ) -> None:
     """Who is hurting whom now, in a sentence, and how fresh the data is."""
-    from analyzer.api.views import Health
+    from analyzer.api.views.status import Health
 
     with connect(config, api) as client:
         health = client.get(Health, "/status")
@@ -76,7 +77,7 @@ def tenants(
     """The tenants, the loudest first; `tenants ID` shows one."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.views import TenantPage
+    from analyzer.api.views.tenants import TenantPage
 
     with connect(config, api) as client:
         page = client.get(
@@ -94,7 +95,7 @@ def show_tenant(
     """One tenant: what it caused and what it suffered."""
     from urllib.parse import quote
 
-    from analyzer.api.views import TenantDetail
+    from analyzer.api.views.tenants import TenantDetail
 
     with connect(config, api) as client:
         detail = client.get(TenantDetail, f"/tenants/{quote(tenant, safe='')}")
@@ -115,7 +116,7 @@ def erase(
     """Forget a tenant: its id and name leave every file. It does not come back."""
     from urllib.parse import quote
 
-    from analyzer.api.views import ErasureView
+    from analyzer.api.views.upkeep import ErasureView
 
     again = yes or typer.prompt("Sums stay without a name. Type the id again to erase it")
     with connect(config, api, timeout_s=600) as client:
@@ -140,7 +141,7 @@ def resources(
     config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
 ) -> None:
     """What the tenants share, and how full it is."""
-    from analyzer.api.views import ResourceView
+    from analyzer.api.views.resources import ResourceView
 
     with connect(config, api) as client:
         show(client.list(ResourceView, "/resources"), _RESOURCE, form)

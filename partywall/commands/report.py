@@ -81,7 +81,7 @@ def deliver(
     config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
 ) -> None:
     """Deliver every report that is due now; what was delivered before is not sent again."""
-    from analyzer.api.views import ReportRound
+    from analyzer.api.views.reports import ReportRound
 
     with connect(config, api) as client:
         done = client.post(ReportRound, "/report-deliveries")

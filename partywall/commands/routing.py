@@ -12,7 +12,7 @@ from partywall.output import Field, Format, moment, names, show, show_one
 from partywall.session import ApiOption, ConfigOption, FormatOption, connect
 
 if TYPE_CHECKING:
-    from analyzer.api.routing_views import (
+    from analyzer.api.views.routing import (
         MaintenanceView,
         RehearsalView,
         RouteIn,
@@ -67,7 +67,7 @@ def routes(
     """List the routes in the order they are asked."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.routing_views import RouteView
+    from analyzer.api.views.routing import RouteView
 
     with connect(config, api) as client:
         show(client.list(RouteView, "/routes"), _ROUTE, form)
@@ -79,7 +79,7 @@ def add_route(
     repeat: Repeat = "4h", storm: Storm = 10,
 ) -> None:  # fmt: skip
     """Add a route; it is asked before those of the configuration file."""
-    from analyzer.api.routing_views import RouteView
+    from analyzer.api.views.routing import RouteView
 
     wanted = _route(name, match, to, step, fallback, repeat, storm, go_on=go_on)
     with connect(config, api) as client:
@@ -106,7 +106,7 @@ def backtest(
     min_victims: Annotated[int, typer.Option(help="Count only what hurts so many.")] = 0,
 ) -> None:  # fmt: skip
     """How often rules would have fired for the incidents on record. Nothing is sent."""
-    from analyzer.api.routing_views import RehearsalIn, RehearsalView
+    from analyzer.api.views.routing import RehearsalIn, RehearsalView
 
     draft = _route(name, match, to, step, "", "4h", 10, go_on=False) if name else None
     wanted = _asked(RehearsalIn,
@@ -126,7 +126,7 @@ def silences(
     """List the silences, the newest first."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.routing_views import SilenceView
+    from analyzer.api.views.routing import SilenceView
 
     with connect(config, api) as client:
         show(client.list(SilenceView, "/silences", state=state or None), _SILENCE, form)
@@ -142,7 +142,7 @@ def add_silence(
     until: Annotated[str, typer.Option(help="Until then, instead of --for.")] = "",
 ) -> None:  # fmt: skip
     """Tell nobody of what fits, for a while."""
-    from analyzer.api.routing_views import SilenceIn, SilenceView
+    from analyzer.api.views.routing import SilenceIn, SilenceView
 
     end = until or _after(starts, lasts)
     wanted = _asked(SilenceIn, match=match, author=by, reason=reason, starts_at=starts, ends_at=end)
@@ -165,7 +165,7 @@ def maintenance(
     """List the maintenance windows."""
     if ctx.invoked_subcommand:
         return
-    from analyzer.api.routing_views import MaintenanceView
+    from analyzer.api.views.routing import MaintenanceView
 
     with connect(config, api) as client:
         show(client.list(MaintenanceView, "/maintenance"), _WINDOW, form)
@@ -185,7 +185,7 @@ def add_maintenance(
     reason: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> None:  # fmt: skip
     """Plan a window: once (--starts, --ends) or every week (--day, --at, --for, --zone)."""
-    from analyzer.api.routing_views import MaintenanceIn, MaintenanceView
+    from analyzer.api.views.routing import MaintenanceIn, MaintenanceView
 
     wanted = _asked(MaintenanceIn,
         name=name, match=match, starts_at=starts, ends_at=ends, days=day or [], at=at,
@@ -207,7 +207,7 @@ def _route(
     name: str, match: list[str] | None, to: list[str] | None, steps: list[str] | None,
     fallback: str, repeat: str, storm: int, *, go_on: bool,
 ) -> RouteIn:  # fmt: skip
-    from analyzer.api.routing_views import RouteIn
+    from analyzer.api.views.routing import RouteIn
 
     return _asked(RouteIn,
         name=name, match=match or [], to=to or ["*"], continues=go_on, fallback=fallback,

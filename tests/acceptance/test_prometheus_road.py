@@ -19,7 +19,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from analyzer.api.views import Health, IncidentDetail, IncidentSummary
+from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
+from analyzer.api.views.status import Health
 from analyzer.jobs import wall_clock
 from partywall.feeder import aligned
 from partywall.sink import Sink

@@ -21,7 +21,33 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from analyzer.accounts.account import Account
-from analyzer.api import routing_views, views
+from analyzer.api.views.alerts import (
+    DeliveryDetail,
+    DeliveryView,
+    EndpointIn,
+    EndpointView,
+    Replayed,
+)
+from analyzer.api.views.base import Problem
+from analyzer.api.views.cost import CostPage
+from analyzer.api.views.decisions import DecisionView
+from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
+from analyzer.api.views.placement import PlanView
+from analyzer.api.views.reports import ReportView
+from analyzer.api.views.resources import DensityRow, Heatmap, HoursOfWeek, ResourceView
+from analyzer.api.views.routing import (
+    MaintenanceIn,
+    MaintenanceView,
+    RehearsalIn,
+    RehearsalView,
+    ReplayIn,
+    RouteIn,
+    RouteView,
+    SilenceIn,
+    SilenceView,
+)
+from analyzer.api.views.status import Health
+from analyzer.api.views.tenants import TenantDetail, TenantPage, TenantSummary
 from tests.dashboard import story, story_alerts, story_incident, story_money
 from tests.dashboard.story import Story
 
@@ -50,7 +76,7 @@ class FakeApi:
         return Story(now=self.clock(), tenants=size, calm=calm, version=self.version)
 
     @lru_cache(maxsize=4)  # noqa: B019  one fake lives as long as its test
-    def rows(self, variant: str, version: int) -> list[views.TenantSummary]:
+    def rows(self, variant: str, version: int) -> list[TenantSummary]:
         """All tenants of the story, made once a version: ten thousand models take a second."""
         s = self.story()
         return [story.tenant(s, k) for k in range(s.tenants)]
@@ -72,7 +98,7 @@ class FakeApi:
             "down": True,
         }
         if broken.get(self.variant):
-            problem = views.Problem(
+            problem = Problem(
                 type="about:blank",
                 title="Unavailable",
                 status=503,
@@ -87,19 +113,19 @@ class FakeApi:
 
 def _overview(app: FastAPI, fake: FakeApi) -> None:
     @app.get("/api/v1/status")
-    async def status() -> views.Health:
+    async def status() -> Health:
         return story.health(fake.story())
 
     @app.get("/api/v1/heatmap")
-    async def heatmap(limit: int = 40) -> views.Heatmap:
+    async def heatmap(limit: int = 40) -> Heatmap:
         return story.heatmap(fake.story(), limit)
 
     @app.get("/api/v1/density")
-    async def density() -> list[views.DensityRow]:
+    async def density() -> list[DensityRow]:
         return story.density(fake.story())
 
     @app.get("/api/v1/costs")
-    async def costs(week: str = "") -> views.CostPage:
+    async def costs(week: str = "") -> CostPage:
         return story.costs(fake.story())
 
 
@@ -112,7 +138,7 @@ def _tenants(app: FastAPI, fake: FakeApi) -> None:
         state: str = "",
         limit: int = 100,
         cursor: str = "",
-    ) -> views.TenantPage:
+    ) -> TenantPage:
         rows = [row for row in fake.rows(fake.variant, fake.version) if search in row.id]
         rows = [row for row in rows if not state or row.state == state]
         rows.sort(key=lambda row: (getattr(row, sort) is None, getattr(row, sort) or 0))
@@ -120,14 +146,14 @@ def _tenants(app: FastAPI, fake: FakeApi) -> None:
             rows.reverse()
         start = int(cursor or 0)
         more = start + limit < len(rows)
-        return views.TenantPage(
+        return TenantPage(
             items=rows[start : start + limit],
             total=len(rows),
             next=str(start + limit) if more else None,
         )
 
     @app.get("/api/v1/tenants/{name}")
-    async def tenant(name: str) -> views.TenantDetail:
+    async def tenant(name: str) -> TenantDetail:
         s = fake.story()
         if name not in s.names:
             raise HTTPException(404)
@@ -138,7 +164,7 @@ def _incidents(app: FastAPI, fake: FakeApi) -> None:
     @app.get("/api/v1/incidents")
     async def incidents(
         state: Annotated[list[str] | None, Query()] = None, kind: str = "", limit: int = 100
-    ) -> list[views.IncidentSummary]:
+    ) -> list[IncidentSummary]:
         s = fake.story()
         if not s.tenants:
             return []
@@ -147,7 +173,7 @@ def _incidents(app: FastAPI, fake: FakeApi) -> None:
         return [r for r in rows if (not state or r.state in state) and kind in {"", r.kind}][:limit]
 
     @app.get("/api/v1/incidents/{name}")
-    async def incident(name: str) -> views.IncidentDetail:
+    async def incident(name: str) -> IncidentDetail:
         if name != story.INCIDENT:
             raise HTTPException(404)
         return story_incident.incident(fake.story())
@@ -163,11 +189,11 @@ def _incidents(app: FastAPI, fake: FakeApi) -> None:
 
 def _money(app: FastAPI, fake: FakeApi) -> None:
     @app.get("/api/v1/density/hours")
-    async def hours(resource: str) -> views.HoursOfWeek:
+    async def hours(resource: str) -> HoursOfWeek:
         return story_money.hours(fake.story(), resource)
 
     @app.get("/api/v1/placement/plan")
-    async def plan() -> views.PlanView:
+    async def plan() -> PlanView:
         return story_money.plan(fake.story())
 
     @app.get("/api/v1/reports/{week}/accounts/{tenant}")
@@ -177,17 +203,17 @@ def _money(app: FastAPI, fake: FakeApi) -> None:
 
 def _rest(app: FastAPI, fake: FakeApi) -> None:
     @app.get("/api/v1/resources")
-    async def resources() -> list[views.ResourceView]:
+    async def resources() -> list[ResourceView]:
         return story.resources(fake.story())
 
     @app.get("/api/v1/endpoints")
-    async def endpoints() -> list[views.EndpointView]:
+    async def endpoints() -> list[EndpointView]:
         return story_incident.endpoints(fake.story())
 
     @app.post("/api/v1/endpoints", status_code=201)
-    async def create(body: views.EndpointIn) -> Response:
+    async def create(body: EndpointIn) -> Response:
         if body.name == "chat":
-            problem = views.Problem(
+            problem = Problem(
                 type="about:blank",
                 title="Conflict",
                 status=409,
@@ -203,12 +229,12 @@ def _rest(app: FastAPI, fake: FakeApi) -> None:
         return JSONResponse(made.model_dump(mode="json"), 201)
 
     @app.get("/api/v1/deliveries")
-    async def deliveries(limit: int = 200, state: str = "") -> list[views.DeliveryView]:
+    async def deliveries(limit: int = 200, state: str = "") -> list[DeliveryView]:
         rows = story_incident.deliveries(fake.story())
         return [row for row in rows if state in {"", row.state}][:limit]
 
     @app.get("/api/v1/reports")
-    async def reports() -> list[views.ReportView]:
+    async def reports() -> list[ReportView]:
         return story_incident.reports(fake.story())
 
     @app.get("/api/v1/reports/{week}")
@@ -220,7 +246,7 @@ def _rest(app: FastAPI, fake: FakeApi) -> None:
         )
 
     @app.get("/api/v1/decisions")
-    async def decisions() -> list[views.DecisionView]:
+    async def decisions() -> list[DecisionView]:
         s = fake.story()
         return [story_incident.decision(s)] if s.tenants else []
 
@@ -235,46 +261,46 @@ def _rest(app: FastAPI, fake: FakeApi) -> None:
 
 def _routing(app: FastAPI, fake: FakeApi) -> None:
     @app.get("/api/v1/deliveries/{delivery}")
-    async def delivery(delivery: str) -> views.DeliveryDetail:
+    async def delivery(delivery: str) -> DeliveryDetail:
         return story_alerts.delivery(fake.story(), delivery)
 
     @app.post("/api/v1/endpoints/{endpoint}/test")
-    async def fire(endpoint: str, request: Request) -> views.DeliveryDetail:
+    async def fire(endpoint: str, request: Request) -> DeliveryDetail:
         body = await request.body()
         fake.posts.append((f"endpoints/{endpoint}/test", json.loads(body) if body else {}))
         return story_alerts.delivery(fake.story(), "dl-0")
 
     @app.get("/api/v1/routes")
-    async def routes() -> list[routing_views.RouteView]:
+    async def routes() -> list[RouteView]:
         return story_alerts.routes(fake.story())
 
     @app.post("/api/v1/routes/backtest")
-    async def backtest(body: routing_views.RehearsalIn) -> routing_views.RehearsalView:
+    async def backtest(body: RehearsalIn) -> RehearsalView:
         return story_alerts.rehearsal(fake.story(), body)
 
     @app.get("/api/v1/silences")
-    async def silences() -> list[routing_views.SilenceView]:
+    async def silences() -> list[SilenceView]:
         return story_alerts.silences(fake.story())
 
     @app.post("/api/v1/silences", status_code=201)
-    async def silence(body: routing_views.SilenceIn) -> routing_views.SilenceView:
+    async def silence(body: SilenceIn) -> SilenceView:
         fake.posts.append(("silences", {"match": body.match[0], "author": body.author}))
         return story_alerts.silences(fake.story())[0]
 
     @app.get("/api/v1/maintenance")
-    async def maintenance() -> list[routing_views.MaintenanceView]:
+    async def maintenance() -> list[MaintenanceView]:
         return story_alerts.windows(fake.story())
 
 
 def _rules(app: FastAPI, fake: FakeApi) -> None:
     @app.post("/api/v1/routes", status_code=201)
-    async def add_route(body: routing_views.RouteIn) -> routing_views.RouteView:
+    async def add_route(body: RouteIn) -> RouteView:
         fake.posts.append(("routes", {"name": body.name, "to": ",".join(body.to)}))
         made = story_alerts.routes(fake.story())[0]
         return made.model_copy(update={"name": body.name, "unknown": []})
 
     @app.post("/api/v1/maintenance", status_code=201)
-    async def plan(body: routing_views.MaintenanceIn) -> routing_views.MaintenanceView:
+    async def plan(body: MaintenanceIn) -> MaintenanceView:
         fake.posts.append(("maintenance", {"name": body.name, "days": ",".join(body.days)}))
         return story_alerts.windows(fake.story())[0].model_copy(update={"name": body.name})
 
@@ -283,9 +309,9 @@ def _rules(app: FastAPI, fake: FakeApi) -> None:
         fake.posts.append((f"remove {kind}/{name}", {}))
 
     @app.post("/api/v1/deliveries/replay", status_code=202)
-    async def replay(body: routing_views.ReplayIn) -> views.Replayed:
+    async def replay(body: ReplayIn) -> Replayed:
         fake.posts.append(("deliveries/replay", {"ids": ",".join(body.ids)}))
-        return views.Replayed(replayed=len(body.ids))
+        return Replayed(replayed=len(body.ids))
 
 
 def main() -> None:

@@ -13,7 +13,17 @@ from functools import cached_property
 
 import numpy as np
 
-from analyzer.api import views
+from analyzer.api.views.cost import CostLine, CostPage, CostWhy, ResourceCost
+from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.resources import (
+    DensityDimension,
+    DensityRow,
+    Heatmap,
+    ResourceView,
+    TenantShare,
+)
+from analyzer.api.views.status import Health
+from analyzer.api.views.tenants import TenantSummary
 
 CAST = ["acme", "globex", "initech", "umbrella", "hooli"]
 PLANS = ["free", "team", "business", "enterprise"]
@@ -54,7 +64,7 @@ class Story:
         return [n for k, n in enumerate(self.names) if self.shard(k) == "db:shard-3" and k][:18]
 
 
-def health(s: Story) -> views.Health:
+def health(s: Story) -> Health:
     open_ = 0 if s.calm or not s.tenants else 2
     sentence = (
         "acme is slowing 18 tenants on db:shard-3: their typical latency rose from 71 ms to "
@@ -62,7 +72,7 @@ def health(s: Story) -> views.Health:
         if open_
         else "Nobody is hurting anybody."
     )
-    return views.Health(
+    return Health(
         version="0.1.0",
         data_version=s.version,
         now=s.now,
@@ -82,7 +92,7 @@ def health(s: Story) -> views.Health:
     )
 
 
-def heatmap(s: Story, limit: int = 40) -> views.Heatmap:
+def heatmap(s: Story, limit: int = 40) -> Heatmap:
     width = 144
     clock = [s.now - timedelta(seconds=150 * (width - k)) for k in range(width)]
     rng = np.random.default_rng(11)
@@ -99,7 +109,7 @@ def heatmap(s: Story, limit: int = 40) -> views.Heatmap:
         if index % 9 == 3:
             row[40:52] = [None] * 12
         rows.append(row)
-    return views.Heatmap(
+    return Heatmap(
         tenants=[s.names[k] for k in order],
         clock=clock,
         window_s=150,
@@ -109,14 +119,14 @@ def heatmap(s: Story, limit: int = 40) -> views.Heatmap:
     )
 
 
-def density(s: Story) -> list[views.DensityRow]:
+def density(s: Story) -> list[DensityRow]:
     if not s.tenants:
         return []
     rng = np.random.default_rng(3)
     return [_density_row(s, name, rng) for name in RESOURCES]
 
 
-def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.DensityRow:
+def _density_row(s: Story, name: str, rng: np.random.Generator) -> DensityRow:
     hot = name == "db:shard-3"
     capacity = None if name.startswith("cache") else 16.0
     full = 0.94 if hot else float(rng.uniform(0.28, 0.78))
@@ -126,11 +136,9 @@ def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.Density
         else [s.names[k] for k in rng.integers(0, len(s.names), 4)]
     )
     parts = [0.52, 0.08, 0.06, 0.04] if hot else sorted(rng.uniform(0.02, 0.16, 4), reverse=True)
-    shares = [
-        views.TenantShare(tenant=str(t), share=float(p)) for t, p in zip(top, parts, strict=True)
-    ]
-    shares.append(views.TenantShare(tenant="__other__", share=float(1 - sum(parts))))
-    return views.DensityRow(
+    shares = [TenantShare(tenant=str(t), share=float(p)) for t, p in zip(top, parts, strict=True)]
+    shares.append(TenantShare(tenant="__other__", share=float(1 - sum(parts))))
+    return DensityRow(
         resource=name,
         kind=KIND_OF[name.split(":")[0]],
         capacity=capacity,
@@ -152,17 +160,17 @@ def _density_row(s: Story, name: str, rng: np.random.Generator) -> views.Density
         dimensions=[]
         if capacity is None
         else [
-            views.DensityDimension(name="in flight", full=full * 0.8),
-            views.DensityDimension(name="time", full=full),
+            DensityDimension(name="in flight", full=full * 0.8),
+            DensityDimension(name="time", full=full),
         ],
         reservation=None if capacity is None else 0.3,
         lorenz=[round((k / 20) ** (1.5 + full * 2), 6) for k in range(21)],
     )
 
 
-def resources(s: Story) -> list[views.ResourceView]:
+def resources(s: Story) -> list[ResourceView]:
     return [
-        views.ResourceView(
+        ResourceView(
             id=row.resource,
             kind=row.kind,
             parent=None,
@@ -175,11 +183,11 @@ def resources(s: Story) -> list[views.ResourceView]:
     ]
 
 
-def tenant(s: Story, k: int) -> views.TenantSummary:
+def tenant(s: Story, k: int) -> TenantSummary:
     name = s.names[k]
     hurt = not s.calm and name in s.neighbours
     loud = not s.calm and name == "acme"
-    return views.TenantSummary(
+    return TenantSummary(
         id=name,
         name=name.capitalize(),
         plan="team" if loud else PLANS[k % 4],
@@ -196,14 +204,14 @@ def tenant(s: Story, k: int) -> views.TenantSummary:
     )
 
 
-def incident_summary(s: Story, number: int = 42) -> views.IncidentSummary:
+def incident_summary(s: Story, number: int = 42) -> IncidentSummary:
     kinds = {42: "noisy_neighbour", 41: "capacity", 40: "noisy_neighbour", 39: "degraded"}
     kind = kinds.get(number, "self_inflicted")
     resource = "db:shard-3" if number == 42 else SHARDS[number % 12]
     ago = timedelta(hours=(42 - number) * 5)
     state = "firing" if number >= 41 else "resolved"
     blamed = {"noisy_neighbour": ["acme"] if number == 42 else ["hooli"]}.get(kind, [])
-    return views.IncidentSummary(
+    return IncidentSummary(
         id=f"INC-{number}",
         resource=resource,
         kind=kind,
@@ -231,15 +239,15 @@ def _sentence(kind: str, blamed: list[str], resource: str) -> str:
     return f"One tenant on {resource} is slow by its own queries."
 
 
-def why(total: Decimal, k: int) -> views.CostWhy:
+def why(total: Decimal, k: int) -> CostWhy:
     """What made the cost of tenant `k` what it is."""
     tenth = (total / 10).quantize(Decimal("0.01"))
-    return views.CostWhy(
+    return CostWhy(
         price=str(tenth), usage=str(tenth * (k % 3)), neighbours=str(-tenth), moves="0.00"
     )
 
 
-def costs(s: Story) -> views.CostPage:
+def costs(s: Story) -> CostPage:
     lines = []
     for k in range(min(s.tenants, 400)):
         direct = Decimal(round(float(s.size[k]) * 310)) / 100
@@ -247,7 +255,7 @@ def costs(s: Story) -> views.CostPage:
         total = direct + idle + shared
         revenue = Decimal([0, 49, 199, 900][k % 4]) / 4
         lines.append(
-            views.CostLine(
+            CostLine(
                 tenant=s.names[k],
                 plan=PLANS[k % 4],
                 direct=str(direct),
@@ -269,7 +277,7 @@ def costs(s: Story) -> views.CostPage:
         line.model_copy(update={"share": float(Decimal(line.total) / (bill or 1))})
         for line in lines
     ]
-    return views.CostPage(
+    return CostPage(
         week="2026-W47",
         start=datetime(2026, 11, 16, tzinfo=UTC),
         end=datetime(2026, 11, 23, tzinfo=UTC),
@@ -285,7 +293,7 @@ def costs(s: Story) -> views.CostPage:
         coverage=0.992,
         lines=lines,
         resources=[
-            views.ResourceCost(
+            ResourceCost(
                 resource=name,
                 bill="168.00",
                 allocated="98.20",

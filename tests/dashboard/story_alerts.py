@@ -4,36 +4,45 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from analyzer.api import routing_views, views
+from analyzer.api.views.alerts import AttemptView, DeliveryDetail
+from analyzer.api.views.routing import (
+    MaintenanceView,
+    RehearsalIn,
+    RehearsalView,
+    RehearsedEndpoint,
+    RouteView,
+    SilenceView,
+    StepView,
+)
 from tests.dashboard import story_incident
 from tests.dashboard.story import Story
 
 
-def routes(s: Story) -> list[routing_views.RouteView]:
-    default = routing_views.RouteView(
+def routes(s: Story) -> list[RouteView]:
+    default = RouteView(
         id="rt_0", name="default", source="config", match=[], to=["*"], continues=False,
         repeat_s=14_400, storm_openings=10, fallback="", steps=[], unknown=[],
     )  # fmt: skip
     if not s.tenants:
         return [default]
-    pages = routing_views.RouteView(
+    pages = RouteView(
         id="rt_1", name="pages", source="api", match=["severity = page"], to=["chat", "pagre"],
         continues=False, repeat_s=7200, storm_openings=10, fallback="ops-webhook",
-        steps=[routing_views.StepView(after_s=600, to=["ops-webhook"])], unknown=["pagre"],
+        steps=[StepView(after_s=600, to=["ops-webhook"])], unknown=["pagre"],
     )  # fmt: skip
     return [pages, default]
 
 
-def silences(s: Story) -> list[routing_views.SilenceView]:
+def silences(s: Story) -> list[SilenceView]:
     if not s.tenants:
         return []
     return [
-        routing_views.SilenceView(
+        SilenceView(
             id="sil_1", match=["resource = db:shard-3"], author="ada", reason="migration 42",
             starts_at=s.now - timedelta(minutes=20), ends_at=s.now + timedelta(minutes=100),
             state="active", mutes=["INC-42"],
         ),
-        routing_views.SilenceView(
+        SilenceView(
             id="sil_0", match=["tenant = acme"], author="bob", reason="load test",
             starts_at=s.now - timedelta(days=2), ends_at=s.now - timedelta(days=1),
             state="expired", mutes=[],
@@ -41,11 +50,11 @@ def silences(s: Story) -> list[routing_views.SilenceView]:
     ]  # fmt: skip
 
 
-def windows(s: Story) -> list[routing_views.MaintenanceView]:
+def windows(s: Story) -> list[MaintenanceView]:
     if not s.tenants:
         return []
     return [
-        routing_views.MaintenanceView(
+        MaintenanceView(
             id="mw_1", source="config", name="vacuum", match=["resource = db:*"], starts_at=None,
             ends_at=None, days=["sat", "sun"], at="02:00", minutes=90, zone="Europe/Berlin",
             author="", reason="vacuum full", state="planned",
@@ -54,24 +63,24 @@ def windows(s: Story) -> list[routing_views.MaintenanceView]:
     ]  # fmt: skip
 
 
-def rehearsal(s: Story, asked: routing_views.RehearsalIn) -> routing_views.RehearsalView:
-    return routing_views.RehearsalView(
+def rehearsal(s: Story, asked: RehearsalIn) -> RehearsalView:
+    return RehearsalView(
         sentence=f"Route 'this route' would have fired 4 times in {asked.days:.3g} days.",
         since=s.now - timedelta(days=asked.days), until=s.now, openings=9, below_thresholds=0,
         fired=4, endpoints=[
-            routing_views.RehearsedEndpoint(endpoint="chat", told=4, skipped={"not_routed": 5})
+            RehearsedEndpoint(endpoint="chat", told=4, skipped={"not_routed": 5})
         ], incidents=[],
     )  # fmt: skip
 
 
-def delivery(s: Story, key: str) -> views.DeliveryDetail:
+def delivery(s: Story, key: str) -> DeliveryDetail:
     rows = {row.id: row for row in story_incident.deliveries(s)}
     row = rows.get(key) or next(iter(rows.values()))
-    attempt = views.AttemptView(
+    attempt = AttemptView(
         n=1, started_at=row.created_at, ms=row.ms, status=row.status, error=row.error,
         request_headers={"Content-Type": "application/json", "webhook-id": "evt_1",
                          "webhook-signature": "…"},
         request_body='{"type":"incident.opened","summary":"<b>acme</b> slows 3 tenants"}',
         response_headers={"Content-Length": "2"}, response_body="ok",
     )  # fmt: skip
-    return views.DeliveryDetail(**row.model_dump(), attempts=[attempt])
+    return DeliveryDetail(**row.model_dump(), attempts=[attempt])

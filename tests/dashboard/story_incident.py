@@ -6,7 +6,19 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from analyzer.api import views
+from analyzer.api.views.alerts import DeliveryView, EndpointView
+from analyzer.api.views.decisions import DecisionView
+from analyzer.api.views.incidents import (
+    Band,
+    BlameView,
+    CheckView,
+    HarmView,
+    IncidentDetail,
+    RivalView,
+    TimelineEntry,
+)
+from analyzer.api.views.reports import ReportView
+from analyzer.api.views.tenants import PlacementView, ResourceUsage, TenantDetail, UsagePoint
 from tests.dashboard import story
 from tests.dashboard.story import INCIDENT, Story
 
@@ -14,23 +26,21 @@ WINDOWS = 144
 STEP_S = 30
 
 
-def incident(s: Story) -> views.IncidentDetail:
+def incident(s: Story) -> IncidentDetail:
     clock = [s.now - timedelta(seconds=STEP_S * (WINDOWS - k)) for k in range(WINDOWS)]
     surge = _surge(s, clock)
     aggressor, victims, resource = _bands(surge)
     summary = story.incident_summary(s).model_dump()
     summary["sentence"] = "acme is slowing 18 tenants on db:shard-3."
-    return views.IncidentDetail(
+    return IncidentDetail(
         **summary,
         blames=[_blame()],
         harms=[_harm(name, k) for k, name in enumerate(s.neighbours)],
         rivals=[
-            views.RivalView(
+            RivalView(
                 tenant="globex", score=0.11, why_not="It rose 6 min after the victims slowed."
             ),
-            views.RivalView(
-                tenant="hooli", score=0.04, why_not="Its load stayed within its usual band."
-            ),
+            RivalView(tenant="hooli", score=0.04, why_not="Its load stayed within its usual band."),
         ],
         checks=[],
         caveats=["3 of 48 windows of db:shard-3 are missing between 15:41 and 15:43."],
@@ -60,18 +70,16 @@ def _surge(s: Story, clock: list[datetime]) -> np.ndarray:
     return np.clip(age / 240, 0, 1)
 
 
-def _band(name: str, role: str, unit: str, values: np.ndarray) -> views.Band:
-    return views.Band(name=name, role=role, unit=unit, values=[float(v) for v in values.round(5)])
+def _band(name: str, role: str, unit: str, values: np.ndarray) -> Band:
+    return Band(name=name, role=role, unit=unit, values=[float(v) for v in values.round(5)])
 
 
-def _bands(surge: np.ndarray) -> tuple[list[views.Band], list[views.Band], list[views.Band]]:
+def _bands(surge: np.ndarray) -> tuple[list[Band], list[Band], list[Band]]:
     rng = np.random.default_rng(5)
     n = len(surge)
     cores = "busy cores"
     load = 1.3 + rng.normal(0, 0.08, n) + surge * (7.0 + rng.normal(0, 0.35, n))
-    own = views.Band(
-        name="acme", role="aggressor", unit=cores, values=[float(v) for v in load.round(3)]
-    )
+    own = Band(name="acme", role="aggressor", unit=cores, values=[float(v) for v in load.round(3)])
     own = own.model_copy(update={"values": [*own.values[:98], None, None, None, *own.values[101:]]})
     expected = 1.3 + 0.1 * np.sin(np.arange(n) / 40)
     p50 = 0.071 + rng.normal(0, 0.002, n) + surge * (0.09 + rng.normal(0, 0.006, n))
@@ -97,11 +105,11 @@ def _bands(surge: np.ndarray) -> tuple[list[views.Band], list[views.Band], list[
     )
 
 
-def _blame() -> views.BlameView:
-    def check(name: str, detail: str, *, passed: bool | None = True) -> views.CheckView:
-        return views.CheckView(name=name, passed=passed, value=1.0, threshold=0.5, detail=detail)
+def _blame() -> BlameView:
+    def check(name: str, detail: str, *, passed: bool | None = True) -> CheckView:
+        return CheckView(name=name, passed=passed, value=1.0, threshold=0.5, detail=detail)
 
-    return views.BlameView(
+    return BlameView(
         tenant="acme",
         plan="team",
         contribution=0.96,
@@ -124,8 +132,8 @@ def _blame() -> views.BlameView:
     )
 
 
-def _harm(name: str, k: int) -> views.HarmView:
-    return views.HarmView(
+def _harm(name: str, k: int) -> HarmView:
+    return HarmView(
         tenant=name,
         plan=story.PLANS[k % 4],
         signal="latency" if k % 5 else "errors",
@@ -136,7 +144,7 @@ def _harm(name: str, k: int) -> views.HarmView:
     )
 
 
-def _timeline(s: Story) -> list[views.TimelineEntry]:
+def _timeline(s: Story) -> list[TimelineEntry]:
     entries = [
         (0, "Harm began", "18 tenants on db:shard-3 slowed"),
         (2, "Opened", "page: found in 3 of 4 windows"),
@@ -144,13 +152,13 @@ def _timeline(s: Story) -> list[views.TimelineEntry]:
         (3, "Throttle proposed for acme", "limit 2.1 busy cores"),
     ]
     return [
-        views.TimelineEntry(at=s.started + timedelta(minutes=minute), what=what, detail=detail)
+        TimelineEntry(at=s.started + timedelta(minutes=minute), what=what, detail=detail)
         for minute, what, detail in entries
     ]
 
 
-def decision(s: Story) -> views.DecisionView:
-    return views.DecisionView(
+def decision(s: Story) -> DecisionView:
+    return DecisionView(
         id="DEC-7",
         action="throttle",
         state="proposed",
@@ -174,7 +182,7 @@ def decision(s: Story) -> views.DecisionView:
     )
 
 
-def usage(s: Story, name: str) -> list[views.ResourceUsage]:
+def usage(s: Story, name: str) -> list[ResourceUsage]:
     rng = np.random.default_rng(9)
     loud = name == "acme" and not s.calm
     points = []
@@ -184,7 +192,7 @@ def usage(s: Story, name: str) -> list[views.ResourceUsage]:
         expected = 1.3 + 0.2 * float(np.sin(k / 30))
         busy = (8.2 if surge else expected) + float(rng.normal(0, 0.1))
         points.append(
-            views.UsagePoint(
+            UsagePoint(
                 ts=at,
                 requests_per_s=busy * 30,
                 busy=None if 60 < k < 64 else busy,
@@ -196,13 +204,13 @@ def usage(s: Story, name: str) -> list[views.ResourceUsage]:
                 throttled=0.0,
             )
         )
-    return [views.ResourceUsage(resource="db:shard-3", family="query", window_s=150, points=points)]
+    return [ResourceUsage(resource="db:shard-3", family="query", window_s=150, points=points)]
 
 
-def tenant_detail(s: Story, k: int) -> views.TenantDetail:
+def tenant_detail(s: Story, k: int) -> TenantDetail:
     name = s.names[k]
     guilty = name == "acme" and not s.calm
-    return views.TenantDetail(
+    return TenantDetail(
         **story.tenant(s, k).model_dump(),
         created_at=s.now - timedelta(days=300),
         price="49.00",
@@ -210,7 +218,7 @@ def tenant_detail(s: Story, k: int) -> views.TenantDetail:
         pins=["eu"] if k % 2 else [],
         slo_ms=120.0,
         placements=[
-            views.PlacementView(
+            PlacementView(
                 tenant=name,
                 resource="db:shard-3",
                 isolation="shared",
@@ -224,12 +232,12 @@ def tenant_detail(s: Story, k: int) -> views.TenantDetail:
     )
 
 
-def endpoints(s: Story) -> list[views.EndpointView]:
+def endpoints(s: Story) -> list[EndpointView]:
     if not s.tenants:
         return []
     made = s.now - timedelta(days=9)
     return [
-        views.EndpointView(
+        EndpointView(
             id="ep-1",
             name="ops-webhook",
             url="https://hooks.example.com",
@@ -239,7 +247,7 @@ def endpoints(s: Story) -> list[views.EndpointView]:
             delivered=412,
             failed=0,
         ),
-        views.EndpointView(
+        EndpointView(
             id="ep-2",
             name="chat",
             url="https://chat.example.com",
@@ -252,7 +260,7 @@ def endpoints(s: Story) -> list[views.EndpointView]:
     ]
 
 
-def deliveries(s: Story) -> list[views.DeliveryView]:
+def deliveries(s: Story) -> list[DeliveryView]:
     if not s.tenants:
         return []
     rows = []
@@ -260,7 +268,7 @@ def deliveries(s: Story) -> list[views.DeliveryView]:
         bad = k in {1, 6}
         at = s.started + timedelta(minutes=2) - timedelta(minutes=37 * k)
         rows.append(
-            views.DeliveryView(
+            DeliveryView(
                 id=f"dl-{k}",
                 event_id=f"ev-{k // 2}",
                 event_type="incident.opened" if k % 3 else "report.ready",
@@ -279,11 +287,11 @@ def deliveries(s: Story) -> list[views.DeliveryView]:
     return rows
 
 
-def reports(s: Story) -> list[views.ReportView]:
+def reports(s: Story) -> list[ReportView]:
     if not s.tenants:
         return []
     return [
-        views.ReportView(
+        ReportView(
             week=week,
             version=1,
             status="final",

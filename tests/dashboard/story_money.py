@@ -18,15 +18,16 @@ from analyzer.accounts.account import (
     Item,
     UnitCost,
 )
-from analyzer.api import views
+from analyzer.api.views.placement import KeptView, MoveView, PlanView
+from analyzer.api.views.resources import HoursOfWeek
 from tests.dashboard.story import Story
 
 MONDAY = datetime(2026, 11, 9, tzinfo=UTC)
 
 
-def hours(s: Story, resource: str) -> views.HoursOfWeek:
+def hours(s: Story, resource: str) -> HoursOfWeek:
     names = [s.names[k] for k in range(min(12, s.tenants))]
-    return views.HoursOfWeek(
+    return HoursOfWeek(
         resource=resource,
         tenants=names,
         values=[
@@ -41,18 +42,18 @@ def hours(s: Story, resource: str) -> views.HoursOfWeek:
     )
 
 
-def plan(s: Story) -> views.PlanView:
+def plan(s: Story) -> PlanView:
     moves = []
     if not s.calm:
         moves = [
-            views.MoveView(
+            MoveView(
                 tenant="acme", source="db:shard-3", target="db:shard-7", purpose="relief",
                 source_before=0.94, source_after=0.61, target_before=0.31, target_after=0.66,
                 saving=None, reason="cools db:shard-3 from 94% to 61%",
             )
         ]  # fmt: skip
-    return views.PlanView(
-        moves=moves, kept=[views.KeptView(name="db:shard-1", why="nobody is on it")],
+    return PlanView(
+        moves=moves, kept=[KeptView(name="db:shard-1", why="nobody is on it")],
         before=12, after=12, bound=7, saving="0.00", currency="EUR",
     )  # fmt: skip
 

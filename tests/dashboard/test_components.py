@@ -2,8 +2,9 @@
 
 import pytest
 
-from analyzer.api.routing_views import MaintenanceIn, RouteIn
-from analyzer.api.views import CheckView, EndpointIn
+from analyzer.api.views.alerts import EndpointIn
+from analyzer.api.views.incidents import CheckView
+from analyzer.api.views.routing import MaintenanceIn, RouteIn
 from analyzer.notify.channels import CHANNELS
 from dashboard.components import endpoint_form, plan_forms
 from dashboard.components.banner import banner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from analyzer.api.views import CostPage, ResourceCost
+from analyzer.api.views.cost import CostPage, ResourceCost
 from dashboard.pages.cost import cards, pools_table
 
 PAGE = CostPage(

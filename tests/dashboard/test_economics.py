@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.api import views
+from analyzer.api.views.resources import DensityDimension, DensityRow, HoursOfWeek
 from dashboard import theme
 from dashboard.figures import density, economics, room
 from dashboard.figures.tiles import Tile, tiles
@@ -121,18 +121,18 @@ def test_no_name_is_markup_in_a_hover_template():
 def test_what_is_empty_makes_a_picture_all_the_same():
     economics.treemap([], "EUR", theme.LIGHT)
     economics.box([], "EUR", theme.LIGHT)
-    room.hours(views.HoursOfWeek(resource="db", tenants=[], values=[]), theme.LIGHT)
+    room.hours(HoursOfWeek(resource="db", tenants=[], values=[]), theme.LIGHT)
 
 
 def test_each_dimension_has_its_line_and_one_of_them_binds():
-    row = views.DensityRow(
+    row = DensityRow(
         resource="db:1", kind="database", capacity=2, tenants=3, active_tenants=3, p95_load=1,
         packing=0.5, headroom=0.5, multiplexing_gain=None, effective_tenants=None, gini=None,
         top_tenant=None, top_share=None, room=None, days_to_full=None, shares=[],
         n1_headroom=0.1, binding="in flight", reservation=1.2,
         dimensions=[
-            views.DensityDimension(name="time", full=0.5),
-            views.DensityDimension(name="in flight", full=0.75),
+            DensityDimension(name="time", full=0.5),
+            DensityDimension(name="in flight", full=0.75),
         ],
     )  # fmt: skip
     assert dimension_rows(row) == [

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.api import views
-from analyzer.api.views import AnnotationView
+from analyzer.api.views.annotations import AnnotationView
+from analyzer.api.views.incidents import Band
+from analyzer.api.views.resources import Heatmap
 from dashboard import theme
 from dashboard.figures import cost, density, evidence, heatmap, labels, usage
 from tests.dashboard import story, story_incident
@@ -32,7 +33,7 @@ def test_the_heatmap_shows_at_most_forty_of_ten_thousand_tenants():
 
 def test_heatmap_colours_end_at_eight_times_but_the_hover_tells_the_truth():
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    view = views.Heatmap(
+    view = Heatmap(
         tenants=["acme"], clock=[at, at], window_s=60, values=[[5.0, None]], shown=1, of=1
     )
     trace = heatmap.figure(view, theme.LIGHT).data[0]
@@ -44,7 +45,7 @@ def test_heatmap_colours_end_at_eight_times_but_the_hover_tells_the_truth():
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_unknown_cells_of_the_heatmap_are_grey_and_say_so(scheme):
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    view = views.Heatmap(
+    view = Heatmap(
         tenants=["acme"], clock=[at, at], window_s=60, values=[[0.0, None]], shown=1, of=1
     )
     known, gaps = heatmap.figure(view, scheme).data
@@ -56,7 +57,7 @@ def test_unknown_cells_of_the_heatmap_are_grey_and_say_so(scheme):
 
 def test_a_heatmap_without_gaps_has_one_layer():
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    view = views.Heatmap(tenants=["acme"], clock=[at], window_s=60, values=[[0.0]], shown=1, of=1)
+    view = Heatmap(tenants=["acme"], clock=[at], window_s=60, values=[[0.0]], shown=1, of=1)
     assert len(heatmap.figure(view, theme.LIGHT).data) == 1
 
 
@@ -146,7 +147,7 @@ def test_what_others_told_is_marked_and_their_words_are_no_markup():
 def test_the_evidence_ends_with_the_last_window_anybody_was_measured_in():
     view = story_incident.incident(STORY)
 
-    def late(bands: list[views.Band]) -> list[views.Band]:
+    def late(bands: list[Band]) -> list[Band]:
         blank = {"aggressor", "victims", "others"}
         return [
             b.model_copy(update={"values": [*b.values[:-1], None]}) if b.role in blank else b

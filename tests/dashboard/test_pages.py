@@ -9,7 +9,7 @@ import pytest
 from dash.development.base_component import Component
 from plotly.utils import PlotlyJSONEncoder
 
-from analyzer.api.views import SilenceElsewhere
+from analyzer.api.views.alerts import SilenceElsewhere
 from dashboard import address, pages
 from dashboard.client import Client
 from dashboard.components import rule_forms, rules

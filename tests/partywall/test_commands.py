@@ -13,7 +13,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from analyzer.api.views import DecisionView, Health, IncidentSummary, View
+from analyzer.api.views.base import View
+from analyzer.api.views.decisions import DecisionView
+from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.status import Health
 from partywall import cli, client, session
 from partywall.failures import Failure
 from partywall.output import moment, names, number

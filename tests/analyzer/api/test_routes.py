@@ -10,7 +10,13 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from analyzer.api import views
+from analyzer.api.views.base import Problem
+from analyzer.api.views.cost import CostPage
+from analyzer.api.views.decisions import DecisionView
+from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
+from analyzer.api.views.resources import DensityRow, Heatmap, ResourceView
+from analyzer.api.views.status import Health
+from analyzer.api.views.tenants import ResourceUsage, TenantDetail, TenantPage
 from analyzer.app import api
 from analyzer.cost.settings import CostSettings, Plan, Price
 from collector.config import Token
@@ -66,10 +72,10 @@ def incident(call) -> str:
 @pytest.mark.parametrize(
     ("path", "shape"),
     [
-        ("/status", views.Health),
-        ("/tenants?limit=5", views.TenantPage),
-        ("/heatmap?from=now-30m&limit=5", views.Heatmap),
-        ("/costs", views.CostPage),
+        ("/status", Health),
+        ("/tenants?limit=5", TenantPage),
+        ("/heatmap?from=now-30m&limit=5", Heatmap),
+        ("/costs", CostPage),
     ],
 )
 def test_an_answer_is_what_the_contract_says(call, path, shape):
@@ -81,11 +87,11 @@ def test_an_answer_is_what_the_contract_says(call, path, shape):
 @pytest.mark.parametrize(
     ("path", "shape"),
     [
-        ("/resources", views.ResourceView),
-        ("/usage?resource=db:shard-1&from=now-30m", views.ResourceUsage),
-        ("/incidents?state=firing&kind=noisy_neighbour", views.IncidentSummary),
-        ("/decisions", views.DecisionView),
-        ("/density", views.DensityRow),
+        ("/resources", ResourceView),
+        ("/usage?resource=db:shard-1&from=now-30m", ResourceUsage),
+        ("/incidents?state=firing&kind=noisy_neighbour", IncidentSummary),
+        ("/decisions", DecisionView),
+        ("/density", DensityRow),
     ],
 )
 def test_a_list_holds_what_the_contract_says(call, path, shape):
@@ -96,7 +102,7 @@ def test_a_list_holds_what_the_contract_says(call, path, shape):
 
 
 def test_the_status_says_who_hurts_whom(call, road):
-    status = views.Health.model_validate_json(call("GET", "/api/v1/status").content)
+    status = Health.model_validate_json(call("GET", "/api/v1/status").content)
     noisy = road.platform.middling(SHARD, 3)
     assert (status.open_incidents, status.hottest_resource) == (1, SHARD)
     assert noisy in status.sentence
@@ -105,7 +111,7 @@ def test_the_status_says_who_hurts_whom(call, road):
 
 def test_an_incident_shows_three_rows_on_one_clock(call, incident, road):
     body = call("GET", f"/api/v1/incidents/{incident}").content
-    page = views.IncidentDetail.model_validate_json(body)
+    page = IncidentDetail.model_validate_json(body)
     rows = [page.aggressor_bands, page.victim_bands, page.resource_bands]
     assert all(rows)
     assert {len(band.values) for row in rows for band in row} == {len(page.clock)}
@@ -140,7 +146,7 @@ def test_tenants_sort_search_and_page(call):
 
 def test_a_tenant_knows_its_usage_and_its_incidents(call, road):
     noisy = road.platform.middling(SHARD, 3)
-    page = views.TenantDetail.model_validate_json(
+    page = TenantDetail.model_validate_json(
         call("GET", f"/api/v1/tenants/{noisy}?from=now-1h").content
     )
     assert page.usage[0].points
@@ -179,7 +185,7 @@ def test_an_approved_throttle_is_enforced_and_a_cancelled_one_is_gone(call):
 
 def test_what_others_told_stands_on_the_evidence_of_the_incidents_it_concerns(call, incident):
     path = f"/api/v1/incidents/{incident}"
-    page = views.IncidentDetail.model_validate_json(call("GET", path).content)
+    page = IncidentDetail.model_validate_json(call("GET", path).content)
     assert page.detected_at is not None
     at = page.detected_at.isoformat()
     alert = {
@@ -203,7 +209,7 @@ def test_what_others_told_stands_on_the_evidence_of_the_incidents_it_concerns(ca
         {"title": "yesterday", "at": "2020-01-01T00:00:00Z"},
     ):
         assert call("POST", "/api/v1/annotations", json=body).status_code in (201, 400)
-    page = views.IncidentDetail.model_validate_json(call("GET", path).content)
+    page = IncidentDetail.model_validate_json(call("GET", path).content)
     titles = {note.title for note in page.annotations}
     assert titles == {"deploy 42", "deploy of the aggressor", "flag flipped", "DiskFull firing"}
     lines = {entry.what: entry.detail for entry in page.timeline}
@@ -240,7 +246,7 @@ def test_a_bad_question_gets_a_problem_that_names_the_field(call, method, path, 
     answer = call(method, "/api/v1" + path, **({"json": {}} if method == "POST" else {}))
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")
-    problem = views.Problem.model_validate_json(answer.content)
+    problem = Problem.model_validate_json(answer.content)
     assert problem.remedy
     assert field is None or problem.field.endswith(field)
 

@@ -11,9 +11,12 @@ import pytest
 from fastapi import FastAPI
 
 from analyzer.accounts.packed import Packed
-from analyzer.api import reports, views
+from analyzer.api import reports
 from analyzer.api.money import cost_page, router
 from analyzer.api.problems import install
+from analyzer.api.views.cost import CostPage
+from analyzer.api.views.reports import ReportView
+from analyzer.api.views.resources import DensityRow
 from analyzer.cost.book import CostBook, book, costs_so_far
 from analyzer.cost.settings import CostSettings, Plan, Price
 from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine
@@ -68,7 +71,7 @@ def client(store: Store) -> Client:
 
 
 def test_the_running_week_is_an_estimate_that_adds_up(client):
-    page = views.CostPage.model_validate(client.get("/costs").json())
+    page = CostPage.model_validate(client.get("/costs").json())
     assert (page.week, page.status, page.version, page.bill) == (
         "2026-W48",
         "estimate",
@@ -80,13 +83,13 @@ def test_the_running_week_is_an_estimate_that_adds_up(client):
 
 
 def test_a_closed_week_is_the_stored_statement(client):
-    page = views.CostPage.model_validate(client.get("/costs?week=2026-W47").json())
+    page = CostPage.model_validate(client.get("/costs?week=2026-W47").json())
     assert (page.status, page.version, page.bill) == ("provisional", 1, "168.00")
     assert page.lines[0].revenue == "7.00"
 
 
 def test_the_report_list_names_week_version_and_formats(client):
-    (report,) = [views.ReportView.model_validate(item) for item in client.get("/reports").json()]
+    (report,) = [ReportView.model_validate(item) for item in client.get("/reports").json()]
     assert (report.week, report.version, report.total) == ("2026-W47", 1, "168.00")
     assert report.formats == ["csv", "html"]
 
@@ -121,7 +124,7 @@ def test_the_report_of_the_running_week_is_an_estimate(client):
 
 
 def test_density_answers_rows(client):
-    (row,) = [views.DensityRow.model_validate(item) for item in client.get("/density").json()]
+    (row,) = [DensityRow.model_validate(item) for item in client.get("/density").json()]
     assert (row.resource, row.active_tenants) == ("db:shard-1", 1)
 
 

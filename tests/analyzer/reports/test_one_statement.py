@@ -21,7 +21,8 @@ from pypdf import PdfReader
 
 from analyzer.accounts.account import Account, from_json, to_json
 from analyzer.accounts.known import stored_account, stored_accounts
-from analyzer.api import money, reports, views
+from analyzer.api import money, reports
+from analyzer.api.views.cost import CostPage
 from analyzer.app import tell_report
 from analyzer.cost.ledger import stored
 from analyzer.cost.settings import CostSettings, Plan, Price
@@ -241,13 +242,13 @@ def test_the_api_shows_the_account_and_the_cost_page_agrees(closed, tenant):
     assert got["columns"]["total"] == {
         "exact": account.columns.total.exact, "shown": account.columns.total.shown,
     }  # fmt: skip
-    page = views.CostPage.model_validate(closed.get(f"/costs?week={closed.week.id}"))
+    page = CostPage.model_validate(closed.get(f"/costs?week={closed.week.id}"))
     (line,) = [one for one in page.lines if one.tenant == tenant]
     assert [line.direct, line.own, line.idle, line.shared, line.credit, line.total] == paid(account)
 
 
 def test_the_webhook_tells_the_numbers_of_the_statement(closed):
-    page = views.CostPage.model_validate(closed.get(f"/costs?week={closed.week.id}"))
+    page = CostPage.model_validate(closed.get(f"/costs?week={closed.week.id}"))
     assert closed.facts["bill"] == page.bill
     for name in ("allocated", "idle", "unattributed"):
         assert closed.facts[name] == getattr(page, name)

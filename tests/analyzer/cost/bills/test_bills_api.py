@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from analyzer.api import bills, money
-from analyzer.api.bill_views import BillDetail, BillLineView, BillView
 from analyzer.api.problems import install
-from analyzer.api.views import CostPage
+from analyzer.api.views.bills import BillDetail, BillLineView, BillView
+from analyzer.api.views.cost import CostPage
 from analyzer.cost.bills.rules import BillRule
 from analyzer.cost.settings import CostSettings, Price
 from analyzer.reports import close_weeks

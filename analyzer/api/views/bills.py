@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from analyzer.api.views import View
+from analyzer.api.views.base import View
 
 
 class BillTotal(View):

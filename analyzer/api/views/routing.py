@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analyzer.api.views import View
+from analyzer.api.views.base import View
 
 Text = Field(max_length=500)
 
