@@ -18,6 +18,7 @@ from collector.keys import SCAN, scan
 from collector.metrics import CollectorMetrics
 from collector.model import Rejected, Rejection
 from collector.receivers.otlp import OtlpReceiver
+from collector.receivers.postgres import PostgresProbe
 from collector.receivers.remote_write import RemoteWriteReceiver
 from collector.receivers.scrape import Scraper
 from collector.receivers.usage import UsageReceiver
@@ -77,8 +78,12 @@ class Collector:
             now_ms=_now_ms,
             discovery=settings.discovery,
         )
+        self.probes = tuple(
+            PostgresProbe(one, self.intake, settings.limits, self.metrics, now_ms=_now_ms)
+            for one in settings.probes
+        )
         self._receivers = {one.path: one for one in receivers}
-        self._views = Views(self.intake, self.scraper, settings.tokens)
+        self._views = Views(self.intake, self.scraper, self.probes, settings.tokens)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -95,9 +100,12 @@ class Collector:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.scraper.start()
+        for probe in self.probes:
+            probe.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.scraper.stop()
+        await asyncio.gather(*(probe.stop() for probe in self.probes))
         await asyncio.to_thread(self.close)
         await send({"type": "lifespan.shutdown.complete"})
 

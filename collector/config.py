@@ -137,6 +137,25 @@ class DiscoverySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """A PostgreSQL server to ask who works in it and who waits for whose locks.
+
+    `dsn` is a `postgresql://` address of a role with `pg_monitor`; the password may stand in
+    `PGPASSWORD` or a passfile. `resource` is what the server is called in usage (default:
+    `db:<name>`). The tenant of a session is what `pattern` (its group, where it has one) finds in
+    its `tenant_from`: application_name, user or database.
+    """
+
+    name: str
+    dsn: str = field(repr=False)
+    resource: str = ""
+    tenant_from: str = "application_name"
+    pattern: str = r"tenant=([^\s;,]+)"
+    interval_s: float = 0.1
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class MeterRule:
     """Maps a metric of the platform to a usage column.
 
@@ -187,6 +206,7 @@ class CollectorSettings:
     limits: LimitSettings = LimitSettings()
     scrape: tuple[ScrapeTarget, ...] = ()
     discovery: tuple[DiscoverySettings, ...] = ()
+    probes: tuple[ProbeSettings, ...] = ()
     meters: tuple[MeterRule, ...] = ()
     tokens: tuple[Token, ...] = ()
 
@@ -215,6 +235,8 @@ class CollectorSettings:
             found.append(f"scrape: {name!r} is there twice, give each target a name of its own")
         for index, source in enumerate(self.discovery):
             found += (f"discovery[{index}].{problem}" for problem in _discovery_problems(source))
+        for index, probe in enumerate(self.probes):
+            found += (f"probe[{index}].{problem}" for problem in _probe_problems(probe))
         for index, rule in enumerate(self.meters):
             found += (f"meter[{index}].{problem}" for problem in _meter_problems(rule))
         for index, token in enumerate(self.tokens):
@@ -277,6 +299,23 @@ def _discovery_problems(source: DiscoverySettings) -> Iterator[str]:
     if not source.refresh_s >= 1:
         yield f"refresh_s: {source.refresh_s} is too often, give 1 or more"
     yield from _fetch_problems(source)
+
+
+def _probe_problems(probe: ProbeSettings) -> Iterator[str]:
+    if not probe.name:
+        yield "name: empty, it names the probe in /metrics and doctor"
+    if not re.fullmatch(r"postgres(ql)?://\S+", probe.dsn):
+        yield "dsn: no address of a server, write it as postgresql://user@host:5432/database"
+    if probe.tenant_from not in {"application_name", "user", "database"}:
+        yield f"tenant_from: {probe.tenant_from!r} is none of application_name, user, database"
+    try:
+        re.compile(probe.pattern)
+    except re.error as error:
+        yield f"pattern: {probe.pattern!r} is no regular expression ({error}), correct or escape it"
+    if not 0.02 <= probe.interval_s <= 1:
+        yield f"interval_s: {probe.interval_s} is not within 0.02 and 1 seconds"
+    if not 0 < probe.timeout_s <= 60:
+        yield f"timeout_s: {probe.timeout_s} is not above 0 and at most 60"
 
 
 def _fetch_problems(one: ScrapeTarget | DiscoverySettings) -> Iterator[str]:

@@ -66,6 +66,23 @@ class CollectorMetrics:
         self.discovery_failures = self._counter(
             "partywall_discovery_failures", "Lists of targets that could not be read.", "job"
         )
+        self.probe_up = Gauge(
+            "partywall_probe_up",
+            "1 while the database answers.",
+            ["probe"],
+            registry=self.registry,
+        )
+        self.probe_seconds = self._counter(
+            "partywall_probe_seconds",
+            "Seconds at work, by whether a tenant is known for them (tenant) or not (nobody).",
+            "probe",
+            "owner",
+        )
+        self.probe_lost = self._counter(
+            "partywall_probe_lost_windows",
+            "Windows given up because the spool took none for long.",
+            "probe",
+        )
         self.series = Gauge(
             "partywall_known_series", "Series held in memory.", registry=self.registry
         )

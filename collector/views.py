@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from collector.config import Token
 from collector.intake import Intake
 from collector.model import Rejected, Rejection
+from collector.receivers.postgres import PostgresProbe
 from collector.receivers.scrape import Scraper
 from collector.tenancy import READERS, authenticate
 from collector.wire import Reply, as_json
@@ -25,9 +26,16 @@ Answer = dict[str, object]
 class Views:
     """GET routes beside the receivers."""
 
-    def __init__(self, intake: Intake, scraper: Scraper, tokens: Sequence[Token]) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        scraper: Scraper,
+        probes: Sequence[PostgresProbe],
+        tokens: Sequence[Token],
+    ) -> None:
         self._intake = intake
         self._scraper = scraper
+        self._probes = probes
         self._tokens = tokens
         self._routes: Mapping[str, Callable[[int], Awaitable[Answer]]] = {
             "/api/v1/mapping": self._mapping,
@@ -60,7 +68,8 @@ class Views:
         return {**asdict(held), "examples": examples}
 
     async def _targets(self, limit: int) -> Answer:
-        healths = sorted(self._scraper.health.values(), key=lambda one: (one.up, one.target))
+        asked = [*self._scraper.health.values(), *(probe.health for probe in self._probes)]
+        healths = sorted(asked, key=lambda one: (one.up, one.target))
         left_off = max(len(healths) - limit, 0)
         return {"targets": [asdict(one) for one in healths[:limit]], "left_off": left_off}
 

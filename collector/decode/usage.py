@@ -124,6 +124,11 @@ def decode_ndjson(body: bytes, reading: Reading) -> Rows:
     return _collect(_parsed(io.BytesIO(body)), reading)
 
 
+def gather(rows: Iterable[Row], reading: Reading) -> Rows:
+    """Rows made in this process: checked, named and put into columns as a body's are."""
+    return _collect(enumerate(rows, 1), reading)
+
+
 def _parsed(lines: Iterable[bytes]) -> Iterator[tuple[int, Row | Rejected]]:
     for number, line in enumerate(lines, 1):
         if not line or line.isspace():
