@@ -56,9 +56,11 @@ def _try(one: AttemptView) -> Component:
         [
             html.Summary(head),
             html.H3("Request"),
-            html.Pre(_text(one.request_headers, one.request_body), className="pw-code"),
+            html.Pre(_text(one.request_headers, one.request_body), className="pw-code", tabIndex=0),
             html.H3("Answer"),
-            html.Pre(_text(one.response_headers, one.response_body), className="pw-code"),
+            html.Pre(
+                _text(one.response_headers, one.response_body), className="pw-code", tabIndex=0
+            ),
         ],
         className="pw-words",
         open=one.n == 1,

@@ -158,8 +158,8 @@ def _deliveries(app: Dash, api: Client) -> None:
 
     async def sent(ask: Ask) -> Filled:
         found = await deliveries(ask.at.state)
-        if not found:
-            return empty("No such message." if ask.at.state else "Nothing was sent yet.")
+        if not (found or ask.at.state):
+            return empty("Nothing was sent yet.")
         return Filled(([row(one) for one in found],))
 
     async def wire(ask: Ask) -> Filled:
@@ -188,7 +188,7 @@ def _rules(app: Dash, api: Client) -> None:
     async def works(_ask: Ask) -> Filled:
         found = await api.get(client.WINDOWS, "/maintenance")
         if not found:
-            return empty("No work is planned.")
+            return Filled((html.P("No work is planned.", className="pw-dim"),))
         return Filled((rules.windows(found),))
 
     connect(app, "ways", [("ways-table", "children")], ways)

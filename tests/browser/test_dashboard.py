@@ -401,3 +401,16 @@ def test_routes_and_planned_work_are_made_and_removed_and_messages_replayed(desk
         "routes", "maintenance", "remove routes/rt_1", "deliveries/replay",
     ]  # fmt: skip
     assert fake.posts[1][1] == {"name": "vacuum", "days": "sat,sun"}
+
+
+def test_what_is_empty_can_still_be_filled_and_a_filter_be_taken_back(desk, fake: FakeApi):
+    """An empty panel hides its body: never the form that would end the emptiness, nor the chips."""
+    page = desk.open("/alerts?var-state=superseded")
+    expect(page.locator("#sent-grid")).to_contain_text("No such message.")
+    page.locator("#sent-chips").get_by_text("all", exact=True).click()
+    expect(page.locator("#sent-grid .ag-row").first).to_be_visible()
+    fake.tell("empty")
+    page = desk.open("/alerts")
+    expect(page.locator("#works-table")).to_contain_text("No work is planned.")
+    for form in ("Add an endpoint", "Add a route", "Silence something", "Plan work"):
+        expect(page.get_by_text(form)).to_be_visible()
