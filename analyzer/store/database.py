@@ -19,6 +19,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -471,10 +472,23 @@ class Store:
                 self.cold.show(self._connection, 0)
                 self.epoch += 1
 
-    def checkpoint(self) -> None:
-        """Fold the write-ahead log into the file."""
-        with self.on_one_thread():
-            self._connection.execute("CHECKPOINT")
+    def checkpoint(self, *, patience_s: float = 30.0) -> None:
+        """Fold the write-ahead log into the file.
+
+        DuckDB sometimes refuses (seen just after a recovery); then it is asked again. Raises
+        duckdb.TransactionException when it still refuses after `patience_s`.
+        """
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                with self.on_one_thread():
+                    self._connection.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)  # not with the writer's lock held
+            else:
+                return
 
     def close(self) -> None:
         """Release the file."""

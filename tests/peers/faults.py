@@ -57,15 +57,19 @@ class FaultProxy:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        await asyncio.sleep(0.05)  # what was accepted just now becomes a caller
-        callers = dict(self._callers)
-        for task, writer in callers.items():
-            task.cancel()
-            writer.transport.abort()
-        await asyncio.gather(*callers, return_exceptions=True)
-        if self._server is not None:
-            self._server.close()
-        await asyncio.sleep(0.05)
+        for _ in range(3):
+            await asyncio.sleep(0.05)  # what was accepted just now becomes a caller
+            callers = dict(self._callers)
+            for writer in callers.values():
+                writer.transport.abort()
+            if callers:
+                # Not cancelled at once: a connection being opened would be left open.
+                await asyncio.wait(callers, timeout=3 * self.hang_s + self.refuse_s)
+            for task in callers:
+                task.cancel()
+            await asyncio.gather(*callers, return_exceptions=True)
+            if self._server is not None:
+                self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

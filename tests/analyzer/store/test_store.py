@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
+from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -118,3 +119,35 @@ def test_a_query_does_not_search_the_path_for_pandas(store):
     finally:
         sys.meta_path.pop()
     assert asked.count("pandas") == 1  # ours, which was let through
+
+
+class Busy:
+    """A connection that refuses to checkpoint so many times, as DuckDB does beside another one."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, times: int) -> None:
+        self._connection = connection
+        self.times = times
+
+    def execute(self, sql: str) -> object:
+        if sql == "CHECKPOINT" and self.times:
+            self.times -= 1
+            raise duckdb.TransactionException("Cannot CHECKPOINT: there are other writers")
+        return self._connection.execute(sql)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+def test_a_checkpoint_that_is_refused_is_tried_again_and_not_for_ever(tmp_path):
+    opened = Store.open(tmp_path / "p.duckdb", threads=1)
+    add(opened, "db:1")
+    assert (tmp_path / "p.duckdb.wal").exists()
+    real = opened._connection
+    opened._connection = cast(duckdb.DuckDBPyConnection, Busy(real, 3))
+    with pytest.raises(duckdb.TransactionException):
+        opened.checkpoint(patience_s=0)
+    assert (tmp_path / "p.duckdb.wal").exists()
+    opened.checkpoint()
+    assert not (tmp_path / "p.duckdb.wal").exists()
+    opened._connection = real
+    opened.close()
