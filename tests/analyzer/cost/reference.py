@@ -8,7 +8,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from analyzer.cost.policies import Policy
-from analyzer.cost.settings import CostSettings
+from analyzer.cost.settings import CostSettings, Price
 from analyzer.cost.weeks import Week
 from collector.model import UNKNOWN_TENANT
 from tests.analyzer.cost.house import Hour
@@ -40,16 +40,23 @@ def reference(
     settings: CostSettings,
     plans: dict[str, str] | None = None,
 ) -> tuple[Cells, Lines]:
-    """Of hourly capacity and usage prices: (tenant, resource) -> (direct, idle share, share of the
+    """Of hourly prices: (tenant, resource) -> (direct, idle share, shared: fees and share of the
     nameless), and resource -> (bill, idle, unattributed). Everyone is present all week.
     """
     cells: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     lines: Lines = {}
     length = (week.end - week.start) // timedelta(hours=1)
     plans = plans or {}
+    fees = [price for price in settings.prices if price.over]
     for price in settings.prices:
+        if price.over:
+            continue
         name = price.resource
         bill = int(price.amount * 10**settings.scale) * length
+        if price.kind == "fixed":
+            _fee(bill, price.resource, _everybody(price.driver, hours, plans), settings, plans,
+                 cells, lines)  # fmt: skip
+            continue
         weights = dict(_weights(hours, name, capacity.get(name), price.kind))
         counts = _counts(hours, name)
         if not sum(weights.values()) and (counts or price.kind == "usage"):
@@ -72,7 +79,68 @@ def reference(
         before = lines.get(name, (0, 0, 0))
         added = (bill, idle - sum(again.values()), nameless - sum(more.values()))
         lines[name] = tuple(a + b for a, b in zip(before, added, strict=True))  # type: ignore[assignment]
+    _fees_over(fees, length, settings.scale, cells, lines)
     return {key: (d, i, n) for key, (d, i, n) in cells.items() if d or i or n}, lines
+
+
+Sums = dict[tuple[str, str], list[int]]
+
+
+def _everybody(driver: str, hours: Sequence[Hour], plans: dict[str, str]) -> dict[str, int]:
+    """Who shares a fee: all alike, or by what they used of everything."""
+    if not driver:
+        return dict.fromkeys(plans, 1)
+    used: dict[str, int] = defaultdict(int)
+    for h in hours:
+        used[h.tenant] += (h.busy_us if driver == "busy" else h.count) or 0
+    return {t: amount for t, amount in used.items() if amount}
+
+
+def _fee(
+    bill: int,
+    name: str,
+    weights: dict[str, int],
+    settings: CostSettings,
+    plans: dict[str, str],
+    cells: Sums,
+    lines: Lines,
+) -> None:
+    shares = hand_out(bill, weights)
+    nameless = shares.pop(UNKNOWN_TENANT, 0)
+    if not weights:
+        nameless = bill
+    more: dict[str, int] = {}
+    if settings.system == "proportional":
+        more = hand_out(nameless, {t: abs(share) for t, share in shares.items()})
+    elif settings.system == "even":
+        more = hand_out(nameless, dict.fromkeys(plans, 1))
+    for t, share in more.items():
+        shares[t] = shares.get(t, 0) + share
+    _enter(name, bill, shares, nameless - sum(more.values()), cells, lines)
+
+
+def _fees_over(fees: list[Price], hours: int, scale: int, cells: Sums, lines: Lines) -> None:
+    """Fees over other resources, those first that no waiting fee is over."""
+    while fees:
+        waiting = {price.resource for price in fees}
+        ready = next(price for price in fees if not waiting & set(price.over))
+        for price in [price for price in fees if price.resource == ready.resource]:
+            fees.remove(price)
+            bill = int(price.amount * 10**scale) * hours
+            paid: dict[str, int] = defaultdict(int)
+            for (t, r), parts in cells.items():
+                paid[t] += sum(parts) if r in price.over else 0
+            shares = hand_out(bill, {t: amount for t, amount in paid.items() if amount > 0})
+            _enter(price.resource, bill, shares, bill - sum(shares.values()), cells, lines)
+
+
+def _enter(
+    name: str, bill: int, shares: dict[str, int], unattributed: int, cells: Sums, lines: Lines
+) -> None:
+    for t, share in shares.items():
+        cells[t, name][2] += share
+    before = lines.get(name, (0, 0, 0))
+    lines[name] = (before[0] + bill, before[1], before[2] + unattributed)
 
 
 def _policy(

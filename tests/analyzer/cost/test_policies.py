@@ -205,6 +205,24 @@ prices = st.lists(
     min_size=1,
     max_size=4,
 )
+AMOUNTS = st.decimals(-2, 9, places=3).map(str)
+fees = st.lists(
+    st.one_of(
+        st.builds(
+            Price, st.just("team"), AMOUNTS, kind=st.just("fixed"),
+            driver=st.sampled_from(["", "busy", "count"]),
+        ),
+        st.builds(
+            Price, st.just("ops"), AMOUNTS, kind=st.just("fixed"),
+            over=st.sampled_from([(SHARD,), (SHARD, "db:shard-2"), ("team", SHARD), ("team",)]),
+        ),
+        st.builds(
+            Price, st.just("support"), AMOUNTS, kind=st.just("fixed"),
+            over=st.sampled_from([("ops",), ("ops", "db:shard-2"), (SHARD,)]),
+        ),
+    ),
+    max_size=3,
+)  # fmt: skip
 LONG = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -230,14 +248,17 @@ def agree(shelf: Store, used: list[Hour], sheet: list[Price], policy: Policy, sy
     assert s.bill == s.allocated + s.idle + s.unattributed
 
 
-@given(hours, prices, policies, st.sampled_from(["retained", "proportional", "even"]))
+systems = st.sampled_from(["retained", "proportional", "even"])
+
+
+@given(hours, prices, fees, policies, systems)
 @settings(LONG, max_examples=40)
-def test_every_policy_agrees_with_the_obvious_engine(shelf, used, sheet, policy, system):
-    agree(shelf, used, sheet, policy, system)
+def test_every_policy_agrees_with_the_obvious_engine(shelf, used, sheet, above, policy, system):
+    agree(shelf, used, [*sheet, *above], policy, system)
 
 
 @pytest.mark.soak
-@given(hours, prices, policies, st.sampled_from(["retained", "proportional", "even"]))
+@given(hours, prices, fees, policies, systems)
 @settings(LONG, max_examples=5000)
-def test_every_policy_agrees_five_thousand_times(shelf, used, sheet, policy, system):
-    agree(shelf, used, sheet, policy, system)
+def test_every_policy_agrees_five_thousand_times(shelf, used, sheet, above, policy, system):
+    agree(shelf, used, [*sheet, *above], policy, system)
