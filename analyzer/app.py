@@ -22,6 +22,7 @@ from analyzer.api import (
     bills,
     bodies,
     decisions,
+    density,
     incidents,
     money,
     placement,
@@ -301,6 +302,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(alerts.router(store, clock, settings.sending()))
     v1.include_router(bills.router(store, clock, settings.money()))
     v1.include_router(money.router(store, clock, settings.money()))
+    v1.include_router(density.router(store, clock))
     v1.include_router(reports.router(store, clock, settings.money(), settings.report_directory))
     v1.include_router(routing.router(store, clock, pulse.touched))
     v1.include_router(placement.router(store, clock, settings.money(), settings.breakeven))

@@ -16,12 +16,19 @@ from pydantic import TypeAdapter, ValidationError
 from analyzer.accounts.account import Account
 from analyzer.api.views.alerts import DeliveryDetail, DeliveryView, EndpointView, Replayed
 from analyzer.api.views.base import Problem
-from analyzer.api.views.cost import CostPage
+from analyzer.api.views.cost import CostPage, CostTree
 from analyzer.api.views.decisions import DecisionView
 from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
 from analyzer.api.views.placement import PlanView
 from analyzer.api.views.reports import ReportView
-from analyzer.api.views.resources import DensityRow, Heatmap, HoursOfWeek, ResourceView
+from analyzer.api.views.resources import (
+    DensityRow,
+    Heatmap,
+    HoursOfWeek,
+    LoadsTogether,
+    ResourceView,
+    ResourceWeekView,
+)
 from analyzer.api.views.routing import MaintenanceView, RehearsalView, RouteView, SilenceView
 from analyzer.api.views.status import Health
 from analyzer.api.views.tenants import TenantDetail, TenantPage
@@ -239,6 +246,9 @@ TENANT = TypeAdapter(TenantDetail)
 RESOURCES = TypeAdapter(list[ResourceView])
 COSTS = TypeAdapter(CostPage)
 HOURS = TypeAdapter(HoursOfWeek)
+TOGETHER = TypeAdapter(LoadsTogether)
+WEEKS = TypeAdapter(list[ResourceWeekView])
+TREE = TypeAdapter(CostTree)
 PLAN = TypeAdapter(PlanView)
 ACCOUNT = TypeAdapter(Account)
 REPORTS = TypeAdapter(list[ReportView])

@@ -1,7 +1,8 @@
-"""Routes about money and room: costs, density."""
+"""Routes about money: what every tenant costs."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -11,19 +12,25 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from analyzer.accounts.make import paid
-from analyzer.api.views.cost import CostLine, CostPage, CostWhy, ResourceCost
-from analyzer.api.views.resources import DensityRow, HoursOfWeek
+from analyzer.api.views.cost import (
+    CostLeaf,
+    CostLine,
+    CostPage,
+    CostTree,
+    CostWhy,
+    ResourceCost,
+)
 from analyzer.cost.book import book
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import Same, shown
 from analyzer.cost.statement import Statement, TenantLine, Why
-from analyzer.cost.usage import read_resources
 from analyzer.cost.weeks import parse_week, week_of
-from analyzer.density.fullness import OTHER, Density, held_densities, hours_of_week
+from analyzer.density.fullness import OTHER
 from analyzer.store.database import Store
 from collector.model import Rejected, Rejection
 
 _LINES = 200
+Leaves = Annotated[int, Query(ge=1, le=5_000, description="Leaves, at most.")]
 Limit = Annotated[int, Query(ge=1, le=100_000, description="Tenants with a line of their own.")]
 
 
@@ -32,9 +39,9 @@ def router(
     clock: Callable[[], datetime],
     settings: CostSettings,
 ) -> APIRouter:
-    """`/costs` and `/density`."""
+    """`/costs` and `/costs/tree`."""
     routes = APIRouter()
-    held, rooms = book(store, settings), held_densities(store)
+    held = book(store, settings)
 
     @routes.get("/costs")
     def costs(week: str | None = None, limit: Limit = _LINES) -> CostPage:
@@ -50,19 +57,16 @@ def router(
             raise unknown(chosen.id)
         return _among(_page(Same(held.estimate(chosen, now)), 0, limit), weeks)
 
-    @routes.get("/density")
-    def density() -> list[DensityRow]:
-        return [_density(row) for row in rooms.get(clock())]
-
-    @routes.get("/density/hours")
-    def hours(resource: str) -> HoursOfWeek:
-        with store.reader() as reader:
-            names, loads = hours_of_week(reader, resource, clock())
-            known = read_resources(reader).get(resource)
-        capacity = (known.capacity if known else None) or 1.0
-        return HoursOfWeek(
-            resource=resource, tenants=names, values=(loads / capacity).round(6).tolist()
-        )
+    @routes.get("/costs/tree")
+    def tree(week: str | None = None, limit: Leaves = 400) -> CostTree:
+        now = clock()
+        chosen = parse_week(week, settings.zone) if week else week_of(now, settings.zone)
+        known = held.closed(chosen.id)
+        if known is not None:
+            return cost_tree(known.statement, limit)
+        if chosen.start > now:
+            raise unknown(chosen.id)
+        return cost_tree(held.estimate(chosen, now), limit)
 
     return routes
 
@@ -176,11 +180,28 @@ def _why(s: Statement, why: Why) -> CostWhy:
     return CostWhy(**{cause: s.money(amount) for cause, amount in asdict(why).items()})
 
 
-def _density(row: Density) -> DensityRow:
-    plain = asdict(row)
-    plain["dimensions"] = [{"name": name, "full": full} for name, full in row.dimensions]
-    plain["shares"] = [{"tenant": tenant, "share": share} for tenant, share in row.shares]
-    return DensityRow.model_validate(plain)
+def cost_tree(exact: Statement, limit: int) -> CostTree:
+    """What each tenant costs on each resource; leaves after the dearest are one a plan there."""
+    s = shown(exact)
+    leaves = []
+    rest: dict[tuple[str, str], int] = defaultdict(int)
+    parts = [(part, line) for line in s.tenants for part in line.parts if paid(part)[-1] > 0]
+    parts.sort(key=lambda pair: (-paid(pair[0])[-1], pair[0].resource, pair[1].tenant))
+    for part, line in parts[:limit]:
+        margin = None if line.margin is None or not line.revenue else line.margin / line.revenue
+        leaves.append(
+            CostLeaf(
+                resource=part.resource, plan=line.plan, tenant=line.tenant,
+                cost=s.money(paid(part)[-1]), margin=margin,
+            )
+        )  # fmt: skip
+    for part, line in parts[limit:]:
+        rest[part.resource, line.plan] += paid(part)[-1]
+    leaves += [
+        CostLeaf(resource=resource, plan=plan, tenant=OTHER, cost=s.money(amount), margin=None)
+        for (resource, plan), amount in sorted(rest.items())
+    ]
+    return CostTree(week=s.week, currency=s.terms.currency, leaves=leaves)
 
 
 def unknown(week: str) -> Rejected:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from analyzer.api.views.cost import CostLine
 from dashboard.figures.base import framed
-from dashboard.figures.tiles import Tile, tiles
+from dashboard.figures.tiles import Tile, rectangle, tiles
 from dashboard.theme import Scheme
 
 HEIGHT = 380
@@ -43,7 +43,7 @@ def treemap(lines: Sequence[CostLine], currency: str, scheme: Scheme) -> go.Figu
         notes.append(_label(plan, room, scheme))
         inside = room.inside(0.4, top=5)
         for line, tile in zip(mine, tiles([_cost(one) for one in mine], inside), strict=True):
-            shapes.append(_rectangle(tile, _shade(line, scheme), scheme))
+            shapes.append(rectangle(tile, _shade(line, scheme), scheme.panel))
             spots.append((tile, line))
     found.add_trace(
         go.Scatter(
@@ -77,19 +77,6 @@ def _label(plan: str, room: Tile, scheme: Scheme) -> dict[str, object]:
         "text": plan.replace("<", "&lt;"),
         "showarrow": False,
         "font": {"size": 11, "color": scheme.dim},
-    }
-
-
-def _rectangle(tile: Tile, colour: str, scheme: Scheme) -> dict[str, object]:
-    return {
-        "type": "rect",
-        "x0": tile.x,
-        "x1": tile.x + tile.width,
-        "y0": tile.y,
-        "y1": tile.y + tile.height,
-        "fillcolor": colour,
-        "line": {"color": scheme.panel, "width": 1},
-        "layer": "below",
     }
 
 

@@ -1,8 +1,8 @@
-"""Who fills a resource, when, and what being full costs in incidents."""
+"""Who fills a resource, and when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
@@ -78,37 +78,6 @@ def hours(found: HoursOfWeek, scheme: Scheme) -> go.Figure:
     figure.update_xaxes(tickvals=[24 * day for day in range(7)], ticktext=DAYS, showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False, dtick=1)
     return figure
-
-
-def frontier(rows: Sequence[DensityRow], burnt: Mapping[str, float], scheme: Scheme) -> go.Figure:
-    """A dot a resource: how full it is against the hours of incidents it had in the week."""
-    shown = [row for row in rows if fullness(row) is not None]
-    bad = [burnt.get(row.resource, 0.0) > 0 for row in shown]
-    found = go.Figure(
-        go.Scatter(
-            x=[fullness(row) for row in shown],
-            y=[burnt.get(row.resource, 0.0) for row in shown],
-            mode="markers",
-            marker={
-                "size": 11,
-                "symbol": ["x" if is_bad else "circle" for is_bad in bad],
-                "color": [scheme.aggressor if is_bad else scheme.victim for is_bad in bad],
-            },
-            customdata=[[row.resource, row.tenants] for row in shown],
-            hovertemplate="<b>%{customdata[0]}</b>, %{customdata[1]} tenants<br>%{x:.0%} full,"
-            " %{y:.1f} h of incidents<extra></extra>",
-        )
-    )
-    framed(found, scheme, height=HEIGHT, legend=False)
-    found.update_xaxes(
-        tickformat=".0%",
-        rangemode="tozero",
-        title={"text": "full at the 95th percentile", "font": {"size": 11}},
-    )
-    found.update_yaxes(
-        rangemode="tozero", title={"text": "hours of incidents in the week", "font": {"size": 11}}
-    )
-    return found
 
 
 def _safe(text: str) -> str:

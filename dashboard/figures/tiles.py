@@ -71,3 +71,17 @@ def _row(row: Sequence[float], room: Tile) -> tuple[list[Tile], Tile]:
         else Tile(room.x, room.y + thick, room.width, room.height - thick)
     )
     return found, left
+
+
+def rectangle(tile: Tile, colour: str, line: str) -> dict[str, object]:
+    """The tile as a shape of a figure, below its texts."""
+    return {
+        "type": "rect",
+        "x0": tile.x,
+        "x1": tile.x + tile.width,
+        "y0": tile.y,
+        "y1": tile.y + tile.height,
+        "fillcolor": colour,
+        "line": {"color": line, "width": 1},
+        "layer": "below",
+    }

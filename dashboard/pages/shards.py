@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from analyzer.api.views.incidents import IncidentSummary
 from analyzer.api.views.resources import DensityRow
 from dashboard import address, client, wording
 from dashboard.client import Client
-from dashboard.components import behind, kpi, table
+from dashboard.components import kpi, table
 from dashboard.components.chips import cleared
 from dashboard.components.grid import GridColumn, grid
 from dashboard.components.keys import keys
@@ -20,7 +18,7 @@ from dashboard.components.kpi import Kpi
 from dashboard.components.panel import graph, panel
 from dashboard.components.table import Cell, Column
 from dashboard.figures import density
-from dashboard.figures import room as room_figures
+from dashboard.pages import shards_pictures as pictures
 from dashboard.pages.overview import OPEN, blamed, opens
 from dashboard.wiring import Ask, Filled, connect, empty, follow
 
@@ -105,35 +103,10 @@ def layout(_at: address.Address) -> list[Component]:
             "How full the resources are",
             "Busiest hours of the week as part of capacity, split by the largest tenants.",
             keys(density.KEYS),
-            graph("bars-graph", 480, "Bars of resource use against capacity"),
-            height=480,
+            graph("bars-graph", 320, "Bars of resource use against capacity"),
+            height=320,
         ),
-        panel(
-            "lorenz",
-            "How unevenly it is shared",
-            "A curve that sags to the corner is one tenant's; the fullest resources.",
-            graph("lorenz-graph", room_figures.HEIGHT, "Lorenz curves of the fullest resources"),
-            behind.place("lorenz-data"),
-            height=room_figures.HEIGHT,
-            wide="pw-w-6",
-        ),
-        panel(
-            "frontier",
-            "Full against trouble",
-            "A dot a resource: to the right fuller, above more hours of incidents this week.",
-            graph("frontier-graph", room_figures.HEIGHT, "Packing against hours of incidents"),
-            behind.place("frontier-data"),
-            height=room_figures.HEIGHT,
-            wide="pw-w-6",
-        ),
-        panel(
-            "hours",
-            "Who works when",
-            "Largest tenants of the fullest (or chosen) resource by hour of the week, UTC.",
-            graph("hours-graph", 420, "Heatmap of tenants by hour of the week"),
-            behind.place("hours-data"),
-            height=420,
-        ),
+        *pictures.panels(),
         panel(
             "plan",
             "What to move",
@@ -197,71 +170,13 @@ def register(app: Dash, api: Client) -> None:
         return Filled((table.table(columns, told, "Last week, fullest resources first"),))
 
     connect(app, "dimensions", [("dimensions-table", "children")], dimensions)
-    _pictures(app, api, rows_of)
-    _hours(app, api, rows_of)
+    pictures.register(app, api, rows_of)
     _plan(app, api)
     connect(app, "room", [("room-cards", "children")], room)
     connect(app, "bars", [("bars-graph", "figure"), ("bars-graph", "style")], bars)
     connect(app, "packing", [("packing-grid", "rowData")], packing)
     opens(app, "bars-graph", "openResource")
     follow(app, "shard-chips", lambda at: cleared("On", "var-resource", at.resource, at))
-
-
-def _pictures(
-    app: Dash, api: Client, rows_of: Callable[[Ask], Awaitable[list[DensityRow]]]
-) -> None:
-    async def lorenz(ask: Ask) -> Filled:
-        rows = room_figures.curved(await rows_of(ask))
-        if not rows:
-            return empty("Nobody used a resource in the last week.")
-        told: list[list[Cell]] = [
-            [row.resource, f"{row.lorenz[len(row.lorenz) // 2]:.1%}", wording.number(row.gini)]
-            for row in rows
-        ]
-        head = ("Resource", "The smaller half takes", "Gini")
-        return Filled(
-            (room_figures.lorenz(rows, ask.scheme), behind.behind(head, told, "Last week"))
-        )
-
-    async def frontier(ask: Ask) -> Filled:
-        asked = api.get(client.INCIDENTS, "/incidents", from_="now-7d", limit=1000)
-        rows, incidents = await asyncio.gather(rows_of(ask), asked)
-        known = [row for row in rows if density.fullness(row) is not None]
-        if not known:
-            return empty("No resource has a known capacity.")
-        burnt = hours_burnt(incidents)
-        told: list[list[Cell]] = [
-            [
-                row.resource,
-                wording.percent(density.fullness(row)),
-                f"{burnt.get(row.resource, 0):.1f}",
-            ]
-            for row in known
-        ]
-        data = behind.behind(("Resource", "Full", "Hours of incidents"), told, "Last week")
-        return Filled((room_figures.frontier(known, burnt, ask.scheme), data))
-
-    for name, load in (("lorenz", lorenz), ("frontier", frontier)):
-        connect(app, name, [(f"{name}-graph", "figure"), (f"{name}-data", "children")], load)
-
-
-def _hours(app: Dash, api: Client, rows_of: Callable[[Ask], Awaitable[list[DensityRow]]]) -> None:
-    async def hours(ask: Ask) -> Filled:
-        fullest = density.ranked(await rows_of(ask), 1)
-        if not fullest:
-            return empty("No resource is known yet.")
-        found = await api.get(client.HOURS, "/density/hours", resource=fullest[0].resource)
-        if not found.tenants:
-            return empty(f"Nobody used {found.resource} in the last four weeks.")
-        told: list[list[Cell]] = [
-            [tenant, f"{sum(row) / len(row):.1%}", f"{max(row):.1%}", _when(row)]
-            for tenant, row in zip(found.tenants, found.values, strict=True)
-        ]
-        head = ("Tenant", "Mean", "Busiest", "At (UTC)")
-        figure = room_figures.hours(found, ask.scheme)
-        return Filled((figure, behind.behind(head, told, found.resource)))
-
-    connect(app, "hours", [("hours-graph", "figure"), ("hours-data", "children")], hours)
 
 
 def _plan(app: Dash, api: Client) -> None:
@@ -305,21 +220,6 @@ def dimension_rows(row: DensityRow) -> list[list[Cell]]:
         ]
         for one in ranked
     ]
-
-
-def _when(row: list[float]) -> str:
-    hour = row.index(max(row))
-    return f"{room_figures.DAYS[hour // 24]} {hour % 24:02d}:00"
-
-
-def hours_burnt(incidents: list[IncidentSummary]) -> dict[str, float]:
-    """Hours of incidents of each resource; one that is open counts to its last change known."""
-    found: dict[str, float] = {}
-    for one in incidents:
-        end = one.ended_at or one.detected_at or one.started_at
-        hours = max(0.0, (end - one.started_at).total_seconds() / 3600)
-        found[one.resource] = found.get(one.resource, 0.0) + hours
-    return found
 
 
 def cards(rows: list[DensityRow]) -> list[Kpi]:

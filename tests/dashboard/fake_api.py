@@ -29,12 +29,19 @@ from analyzer.api.views.alerts import (
     Replayed,
 )
 from analyzer.api.views.base import Problem
-from analyzer.api.views.cost import CostPage
+from analyzer.api.views.cost import CostPage, CostTree
 from analyzer.api.views.decisions import DecisionView
 from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
 from analyzer.api.views.placement import PlanView
 from analyzer.api.views.reports import ReportView
-from analyzer.api.views.resources import DensityRow, Heatmap, HoursOfWeek, ResourceView
+from analyzer.api.views.resources import (
+    DensityRow,
+    Heatmap,
+    HoursOfWeek,
+    LoadsTogether,
+    ResourceView,
+    ResourceWeekView,
+)
 from analyzer.api.views.routing import (
     MaintenanceIn,
     MaintenanceView,
@@ -191,6 +198,18 @@ def _money(app: FastAPI, fake: FakeApi) -> None:
     @app.get("/api/v1/density/hours")
     async def hours(resource: str) -> HoursOfWeek:
         return story_money.hours(fake.story(), resource)
+
+    @app.get("/api/v1/density/together")
+    async def together() -> LoadsTogether:
+        return story_money.together(fake.story())
+
+    @app.get("/api/v1/density/weeks")
+    async def weeks() -> list[ResourceWeekView]:
+        return story_money.weeks(fake.story())
+
+    @app.get("/api/v1/costs/tree")
+    async def tree() -> CostTree:
+        return story_money.tree(fake.story())
 
     @app.get("/api/v1/placement/plan")
     async def plan() -> PlanView:

@@ -18,11 +18,71 @@ from analyzer.accounts.account import (
     Item,
     UnitCost,
 )
+from analyzer.api.views.cost import CostLeaf, CostTree
 from analyzer.api.views.placement import KeptView, MoveView, PlanView
-from analyzer.api.views.resources import HoursOfWeek
-from tests.dashboard.story import Story
+from analyzer.api.views.resources import (
+    HoursOfWeek,
+    LoadsTogether,
+    PairOfResources,
+    ResourceWeekView,
+)
+from tests.dashboard.story import RESOURCES, Story
 
 MONDAY = datetime(2026, 11, 9, tzinfo=UTC)
+
+
+def together(s: Story) -> LoadsTogether:
+    if not s.tenants:
+        return LoadsTogether(resources=[], correlation=[], hours=0, apart=[])
+    n = len(RESOURCES)
+    table = [
+        [1.0 if i == j else round(math.cos(0.9 * (i - j)), 3) for j in range(n)] for i in range(n)
+    ]
+    table[n - 1] = [None] * n  # type: ignore[list-item]
+    for row in table:
+        row[n - 1] = None  # type: ignore[call-overload]
+    return LoadsTogether(
+        resources=RESOURCES,
+        correlation=table,
+        hours=672,
+        apart=[
+            PairOfResources(one=RESOURCES[0], other=RESOURCES[3], correlation=-0.9, common=0.61)
+        ],
+    )
+
+
+def weeks(s: Story) -> list[ResourceWeekView]:
+    if not s.tenants:
+        return []
+    return [
+        ResourceWeekView(
+            resource=name,
+            week=f"2026-W{44 + k}",
+            packing=round(0.3 + 0.07 * k + 0.04 * n, 3),
+            incident_hours=0.8 if (name, k) == ("db:shard-3", 3) else 0.0,
+        )
+        for n, name in enumerate(RESOURCES[:-1])
+        for k in range(4)
+    ]
+
+
+def tree(s: Story) -> CostTree:
+    leaves = [
+        CostLeaf(
+            resource=name,
+            plan=("pro", "free", "")[k % 3],
+            tenant=s.names[k],
+            cost=f"{40 / (1 + k) + n:.4f}",
+            margin=(0.6, -0.4, None)[k % 3],
+        )
+        for n, name in enumerate(RESOURCES[:4])
+        for k in range(min(9, s.tenants))
+    ]
+    if leaves:
+        leaves.append(
+            CostLeaf(resource=RESOURCES[0], plan="pro", tenant="__other__", cost="7", margin=None)
+        )
+    return CostTree(week="2026-W47", currency="EUR", leaves=leaves)
 
 
 def hours(s: Story, resource: str) -> HoursOfWeek:

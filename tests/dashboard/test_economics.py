@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from analyzer.api.views.resources import DensityDimension, DensityRow, HoursOfWeek
 from dashboard import theme
-from dashboard.figures import density, economics, room
+from dashboard.figures import density, economics, fleet, room
 from dashboard.figures.tiles import Tile, tiles
-from dashboard.pages.shards import dimension_rows, hours_burnt
+from dashboard.pages.shards import dimension_rows
 from dashboard.pages.tenant import account_body
 from tests.dashboard import story, story_money
 from tests.dashboard.fake_api import FakeApi
@@ -92,11 +92,38 @@ def test_the_hours_of_the_week_and_the_frontier():
     found = story_money.hours(S, "db:shard-3")
     (heat,) = room.hours(found, theme.DARK).data
     assert (len(heat.y), len(heat.x)) == (12, 168)
-    rows = story.density(S)
-    burnt = hours_burnt([story.incident_summary(S, 40), story.incident_summary(S, 39)])
-    (dots,) = room.frontier(rows, burnt, theme.LIGHT).data
-    assert len(dots.x) == sum(density.fullness(row) is not None for row in rows)
-    assert max(dots.y) == pytest.approx(0.8)
+    weeks = story_money.weeks(S)
+    earlier, now = fleet.frontier(weeks, theme.LIGHT).data
+    assert len(earlier.x) + len(now.x) == len(weeks)
+    assert {row[1] for row in now.customdata} == {max(one.week for one in weeks)}
+    assert max(now.y) == pytest.approx(0.8)
+
+
+def test_the_map_of_resources_leaves_out_the_diagonal_and_keeps_unknowns_open():
+    found = story_money.together(S)
+    (heat,) = fleet.together(found, theme.DARK).data
+    assert [heat.z[k][k] for k in range(len(heat.y))] == [None] * len(found.resources)
+    assert heat.z[0][1] == found.correlation[0][1]
+    assert (heat.zmin, heat.zmax) == (-1, 1)
+
+
+def test_areas_of_the_tree_are_the_cost_and_names_are_inert():
+    found = story_money.tree(S)
+    figure = fleet.tree(found, theme.LIGHT)
+    (names,) = figure.data
+    assert len(names.customdata) == len(found.leaves)
+    drawn = [s for s in figure.layout.shapes if s.fillcolor != "rgba(0,0,0,0)"]
+    assert len(drawn) == len(found.leaves)
+    costs = sorted(float(leaf.cost) for leaf in found.leaves)
+    areas = sorted((s.x1 - s.x0) * (s.y1 - s.y0) for s in drawn)
+    assert areas[-1] / areas[0] == pytest.approx(costs[-1] / costs[0], rel=0.5)  # edges cost some
+    evil = found.leaves[0].model_copy(update={"tenant": "<b>evil</b>", "resource": "<i>x"})
+    figure = fleet.tree(found.model_copy(update={"leaves": [evil]}), theme.LIGHT)
+    told = [*figure.data[0].text, *figure.data[0].customdata[0]]
+    assert not [word for word in told if "<" in word]
+    assert not [note for note in figure.layout.annotations if "<" in note.text]
+    empty = fleet.tree(found.model_copy(update={"leaves": []}), theme.LIGHT)
+    assert len(empty.layout.shapes) == 0
 
 
 def test_the_bars_mark_what_losing_another_would_mean():

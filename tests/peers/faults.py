@@ -55,8 +55,7 @@ class FaultProxy:
         task.add_done_callback(lambda done: self._callers.pop(done, None))
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        await self._closed_server()
         for _ in range(3):
             await asyncio.sleep(0.05)  # what was accepted just now becomes a caller
             callers = dict(self._callers)
@@ -68,8 +67,7 @@ class FaultProxy:
             for task in callers:
                 task.cancel()
             await asyncio.gather(*callers, return_exceptions=True)
-            if self._server is not None:
-                self._server.close()
+            await self._closed_server()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -133,9 +131,18 @@ class FaultProxy:
     async def _be_gone(self) -> None:
         if self._server is None or not self._server.is_serving():
             return
-        self._server.close()
+        await self._closed_server()
         await asyncio.sleep(self.refuse_s)
         await self.listen()
+
+    async def _closed_server(self) -> None:
+        """Deaf first: a connection taken while its server closes is left open by asyncio."""
+        if self._server is None:
+            return
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0.02)
+        self._server.close()
 
 
 @contextmanager

@@ -74,3 +74,21 @@ class ResourceCost(View):
     billed: str | None = None  # what a provider's bill says of it
     estimate: str | None = None  # what the price sheet said of the same time
     adjustment: str | None = None  # billed - estimate
+
+
+class CostLeaf(View):
+    """What one tenant costs on one resource; `margin` is of the tenant's whole revenue."""
+
+    resource: str
+    plan: str
+    tenant: str  # `__other__`: all the smaller ones of the plan there
+    cost: str
+    margin: float | None
+
+
+class CostTree(View):
+    """Resource > plan > tenant, of what is paid (credits of more than the cost are left out)."""
+
+    week: str
+    currency: str
+    leaves: list[CostLeaf]

@@ -65,6 +65,35 @@ class HoursOfWeek(View):
     values: list[list[float]]  # tenants x 168
 
 
+class PairOfResources(View):
+    """`common`: their common peak over the sum of their own; 0.5 where one is idle as the other
+    peaks, 1 where they peak together.
+    """
+
+    one: str
+    other: str
+    correlation: float | None
+    common: float
+
+
+class LoadsTogether(View):
+    """Correlation of hourly loads, None where a load never changed. `apart`: the best to share."""
+
+    resources: list[str]  # busiest first
+    correlation: list[list[float | None]]
+    hours: int
+    apart: list[PairOfResources]
+
+
+class ResourceWeekView(View):
+    """How full a resource was in an ISO week (UTC), and how long it was in incidents."""
+
+    resource: str
+    week: str
+    packing: float
+    incident_hours: float
+
+
 class DensityDimension(View):
     name: str
     full: float

@@ -11,14 +11,15 @@ import pytest
 from fastapi import FastAPI
 
 from analyzer.accounts.packed import Packed
-from analyzer.api import reports
-from analyzer.api.money import cost_page, router
+from analyzer.api import density, reports
+from analyzer.api.money import cost_page, cost_tree, router
 from analyzer.api.problems import install
 from analyzer.api.views.cost import CostPage
 from analyzer.api.views.reports import ReportView
 from analyzer.api.views.resources import DensityRow
 from analyzer.cost.book import CostBook, book, costs_so_far
 from analyzer.cost.settings import CostSettings, Plan, Price
+from analyzer.cost.shown import shown
 from analyzer.cost.statement import Part, ResourceLine, Statement, TenantLine
 from analyzer.reports import close_weeks
 from analyzer.reports.ledger import accounts_of
@@ -65,9 +66,27 @@ def client(store: Store) -> Client:
 
     app = FastAPI()
     app.include_router(router(store, clock, TERMS))
+    app.include_router(density.router(store, clock))
     app.include_router(reports.router(store, clock, TERMS, Path("reports")))
     install(app)
     return Client(app)
+
+
+def test_the_tree_sums_to_what_is_allocated_whatever_is_gathered(client):
+    found = client.get("/costs/tree?week=2026-W47").json()
+    page = CostPage.model_validate(client.get("/costs?week=2026-W47").json())
+    assert sum(Decimal(leaf["cost"]) for leaf in found["leaves"]) == Decimal(page.allocated)
+    assert [leaf["tenant"] for leaf in found["leaves"]] == ["acme"]
+    assert client.get("/costs/tree?week=2030-W01").status_code == 404
+    exact = many_tenants()
+    few, all_of_them = cost_tree(exact, 2), cost_tree(exact, 1_000)
+    s = shown(exact)
+    for tree in (few, all_of_them):
+        assert sum(Decimal(leaf.cost) for leaf in tree.leaves) == Decimal(s.money(s.allocated))
+    assert [leaf.tenant for leaf in few.leaves[:2]] == [
+        leaf.tenant for leaf in all_of_them.leaves[:2]
+    ]
+    assert {leaf.tenant for leaf in few.leaves[2:]} == {"__other__"}
 
 
 def test_the_running_week_is_an_estimate_that_adds_up(client):
@@ -142,12 +161,16 @@ def test_without_prices_nobody_has_a_cost(store):
     assert costs_so_far(store, NOW, CostSettings()) == {}
 
 
-def test_lines_after_the_limit_are_one_line_and_the_page_still_adds_up():
+def many_tenants() -> Statement:
     parts = (Part("db", 12_345, 5_550, 1),)
     tenants = tuple(TenantLine(f"t{n}", "", "", parts, 99_999 if n % 2 else None) for n in range(7))
     paid = sum(t.total for t in tenants)
     line = ResourceLine("db", "", paid, paid, 0, 0, None)
-    exact = Statement("2026-W47", MONDAY, WEEK.end, 168, 168, "final", 4, TERMS, tenants, (line,))
+    return Statement("2026-W47", MONDAY, WEEK.end, 168, 168, "final", 4, TERMS, tenants, (line,))
+
+
+def test_lines_after_the_limit_are_one_line_and_the_page_still_adds_up():
+    exact = many_tenants()
     page, whole = cost_page(exact, 1, [], 3), cost_page(exact, 1, [])
     assert [(line.tenant, line.names) for line in page.lines] == [
         ("t0", 1), ("t1", 1), ("t2", 1), ("__other__", 4),
