@@ -261,6 +261,7 @@ def describe(store: Store, settings: AnalyzerSettings, now: datetime) -> None:
                 ResourceId(one.id), one.kind, now, one.capacity or None, one.parent or None
             ),
         )
+        registry.set_limits(store, ResourceId(one.id), one.limits)
     for tenant in settings.tenants:
         ident = TenantId(tenant.id)
         known = registry.tenant(store, ident) or registry.Tenant(ident, now)

@@ -10,6 +10,7 @@ from analyzer.cost.bills.rules import BillRule
 from analyzer.cost.settings import CostSettings, Plan
 from analyzer.decisions.decide import DecisionPolicy
 from analyzer.density.breakeven import BreakevenSettings
+from analyzer.density.dimensions import MEASURED
 from analyzer.detect.settings import DetectSettings
 from analyzer.incidents.flags import FlagPolicy
 from analyzer.journal.budgets import Budget
@@ -30,12 +31,27 @@ from collector.model import ResourceKind
 
 @dataclass(frozen=True, slots=True)
 class ResourceSettings:
-    """A `[[resource]]`: `capacity` in busy seconds per second (cores, workers), 0 if unknown."""
+    """A `[[resource]]`: `capacity` in busy seconds per second (cores, workers), 0 if unknown.
+
+    Further limits, 0 if there is none: `in_flight` operations at once (connections), and
+    `operations_per_s` and `volume_per_s` (rows, bytes or messages, as it is reported).
+    """
 
     id: str
     kind: ResourceKind = ResourceKind.DATABASE
     capacity: float = 0.0
     parent: str = ""
+    in_flight: float = 0.0
+    operations_per_s: float = 0.0
+    volume_per_s: float = 0.0
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """By the name of the dimension."""
+        named = zip(
+            MEASURED, (self.in_flight, self.operations_per_s, self.volume_per_s), strict=True
+        )
+        return {name: most for name, most in named if most > 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +190,8 @@ def _resource_problems(resources: tuple[ResourceSettings, ...]) -> Iterator[str]
             yield f"resource[{index}].id: is empty, name the resource, such as db:shard-1"
         if one.id in seen:
             yield f"resource[{index}].id: {one.id!r} is given twice, keep one"
-        if one.capacity < 0:
-            yield f"resource[{index}].capacity: {one.capacity} is negative, leave it out if unknown"
+        for name in ("capacity", "in_flight", "operations_per_s", "volume_per_s"):
+            if not getattr(one, name) >= 0:
+                value = getattr(one, name)
+                yield f"resource[{index}].{name}: {value} is negative, leave it out if unknown"
         seen.add(one.id)

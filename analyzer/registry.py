@@ -6,7 +6,7 @@ A placement is history: a change closes the row that was true and opens the next
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -140,6 +140,14 @@ def upsert_resource(store: Store, resource: Resource) -> Resource:
             created_at=created,
         )
         return _resource(tx.rows("resource", id=resource.id)[0])
+
+
+def set_limits(store: Store, resource: ResourceId, limits: Mapping[str, float]) -> None:
+    """What a resource can take by dimension, in place of what was known."""
+    with store.transaction() as tx:
+        tx.execute("delete_resource_limits", resource=resource)
+        for dimension, most in limits.items():
+            tx.execute("insert_resource_limit", resource=resource, dimension=dimension, most=most)
 
 
 def place(

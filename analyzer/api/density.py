@@ -18,7 +18,8 @@ from analyzer.api.views.resources import (
     ResourceWeekView,
 )
 from analyzer.cost.usage import naive, read_resources
-from analyzer.density.fullness import Density, Floats, held_densities, hours_of_week
+from analyzer.density.fullness import Density, held_densities, hours_of_week
+from analyzer.density.load import Floats
 from analyzer.density.together import Span, Together, read_together, read_weeks
 from analyzer.journal import transitions
 from analyzer.journal.transitions import IncidentFilter
@@ -67,7 +68,6 @@ def router(store: Store, clock: Callable[[], datetime]) -> APIRouter:
 
 def _row(row: Density) -> DensityRow:
     plain = asdict(row)
-    plain["dimensions"] = [{"name": name, "full": full} for name, full in row.dimensions]
     plain["shares"] = [{"tenant": tenant, "share": share} for tenant, share in row.shares]
     return DensityRow.model_validate(plain)
 

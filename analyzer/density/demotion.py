@@ -25,7 +25,7 @@ from analyzer.density.breakeven import (
     promotion,
     weekly,
 )
-from analyzer.density.fullness import Floats, p95
+from analyzer.density.load import Floats, p95
 
 _HOURS = 168
 

@@ -12,10 +12,18 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from analyzer.cost.held import Held
 from analyzer.cost.usage import Resource, naive, read_resources
+from analyzer.density.dimensions import (
+    TIME,
+    Dimension,
+    binding,
+    dimensions,
+    read_limits,
+    read_measures,
+)
+from analyzer.density.load import Floats, one_lost, p95
 from analyzer.store.database import Reader, Store
 
 WEEK = timedelta(days=7)
@@ -25,7 +33,6 @@ _TREND = timedelta(days=28)
 _TREND_DAYS = 7
 _FAR_DAYS = 3650.0
 _SHOWN = 12
-_LOST = 3
 _LORENZ = 21
 _HOURS = 168
 _HOUR_S = 3600
@@ -33,8 +40,6 @@ _HOLD = timedelta(seconds=10)
 _HOLD_A_TENANT = timedelta(milliseconds=20)
 _HOLD_MOST = timedelta(hours=1)
 _MINUTE_S = 60
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Density:
     shares: tuple[tuple[str, float], ...]
     n1_headroom: float | None = None
     binding: str | None = None
-    dimensions: tuple[tuple[str, float], ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
     reservation: float | None = None
     lorenz: tuple[float, ...] = ()
 
@@ -83,9 +88,12 @@ def densities(store: Store, *, now: datetime) -> list[Density]:
         placed: dict[str, set[str]] = {}
         for resource, tenant in reader.rows("density_placed", now=naive(now)):
             placed.setdefault(resource, set()).add(tenant)
-        waiting = {r: float(w) for r, w in reader.rows("density_waiting", **_span(now))}
+        measures, limits = read_measures(reader, **_span(now)), read_limits(reader)
         reserved = {r: float(f) for r, f in reader.rows("density_reserved", now=naive(now))}
-    lost = one_lost(totals, {name: r.kind for name, r in resources.items()})
+    kinds = {name: r.kind for name, r in resources.items()}
+    lost = one_lost(totals, kinds)
+    capacity = {name: r.capacity for name, r in resources.items() if r.capacity}
+    beside = dimensions(measures, limits, capacity, kinds)
     return [
         measure(
             resources.get(name, Resource(name, "", None)),
@@ -94,7 +102,7 @@ def densities(store: Store, *, now: datetime) -> list[Density]:
             daily.get(name, np.zeros(0)),
             placed=placed.get(name, set()),
             lost=lost.get(name),
-            waiting=waiting.get(name),
+            beside=beside.get(name, ()),
             reserved=reserved.get(name, 0.0),
         )
         for name in sorted(resources.keys() | work.keys())
@@ -119,7 +127,7 @@ def measure(
     *,
     placed: set[str],
     lost: float | None = None,
-    waiting: float | None = None,
+    beside: Sequence[Dimension] = (),
     reserved: float = 0.0,
 ) -> Density:
     """Density of one resource from the work of its tenants and its total load per window.
@@ -128,15 +136,16 @@ def measure(
     p95 over p95(total); effective tenants = 1 / sum of squared shares (Herfindahl);
     room = floor(headroom K / median p95 of active tenants). `daily` are daily p95 loads, oldest
     first; days to full follow their Theil-Sen slope. `lost` is the p95 load when the resource of
-    the kind whose loss would hurt most is gone (its work shared out evenly), `waiting` the p95 of
-    operations in flight, `reserved` the load that contracts grant; the fullest dimension binds.
+    the kind whose loss would hurt most is gone (its work shared out evenly), `beside` the
+    dimensions beside time, `reserved` the load that contracts grant; the fullest dimension binds.
     """
     active = [w for w in work if w.operations > 0 or w.busy_s > 0]
     peak, capacity = p95(totals), resource.capacity or None
     packing = peak / capacity if capacity else None
     shares = _shares(active)
     headroom = None if packing is None else 1 - packing
-    dimensions = _dimensions(packing, waiting, capacity)
+    n1 = None if lost is None or not capacity else 1 - lost / capacity
+    known = (*(() if packing is None else (Dimension(TIME, packing, n1),)), *beside)
     return Density(
         resource=resource.id,
         kind=resource.kind,
@@ -154,20 +163,12 @@ def measure(
         room=_room(active, headroom, capacity),
         days_to_full=_days_to_full(daily, capacity),
         shares=_shown(shares),
-        n1_headroom=None if lost is None or not capacity else 1 - lost / capacity,
-        binding=max(dimensions, key=lambda d: d[1])[0] if dimensions else None,
-        dimensions=dimensions,
+        n1_headroom=n1,
+        binding=binding(known),
+        dimensions=known,
         reservation=reserved / capacity if capacity and reserved else None,
         lorenz=lorenz([share for _, share in shares]),
     )
-
-
-def p95(loads: Floats) -> float:
-    """The nearest-rank 95th percentile; 0 of nothing."""
-    if not loads.size:
-        return 0.0
-    rank = math.ceil(0.95 * loads.size) - 1
-    return float(np.partition(loads, rank)[rank])
 
 
 def gini(shares: Sequence[float]) -> float | None:
@@ -200,31 +201,6 @@ def hours_of_week(
     return names, np.asarray([loads[name] for name in names])
 
 
-def one_lost(totals: Mapping[str, Floats], kinds: Mapping[str, str]) -> dict[str, float]:
-    """p95 load of each resource when the worst other one of its kind is lost: its work is shared
-    out evenly over those that are left. Only where there are two.
-    """
-    groups: dict[str, list[str]] = {}
-    for name in totals:
-        if kinds.get(name):
-            groups.setdefault(kinds[name], []).append(name)
-    found = {}
-    for names in groups.values():
-        ranked = sorted(names, key=lambda n: (-p95(totals[n]), n))[: _LOST + 1]
-        for name in names:
-            others = [other for other in ranked if other != name][:_LOST]
-            if len(names) > 1 and others:
-                part = 1 / (len(names) - 1)
-                found[name] = max(
-                    p95(totals[name] + part * _fit(totals[o], totals[name].size)) for o in others
-                )
-    return found
-
-
-def _fit(loads: Floats, size: int) -> Floats:
-    return np.resize(loads, size) if loads.size != size else loads
-
-
 def lorenz(shares: Sequence[float]) -> tuple[float, ...]:
     """Part of the load that the smallest 0 %, 5 %, ... 100 % of the tenants take; empty of none."""
     if not shares:
@@ -232,16 +208,6 @@ def lorenz(shares: Sequence[float]) -> tuple[float, ...]:
     summed = np.concatenate([[0.0], np.cumsum(np.sort(np.asarray(shares)))])
     at = np.linspace(0, len(shares), _LORENZ)
     return tuple(round(float(v), 6) for v in np.interp(at, np.arange(summed.size), summed))
-
-
-def _dimensions(
-    packing: float | None, waiting: float | None, capacity: float | None
-) -> tuple[tuple[str, float], ...]:
-    """How full by each measure: busy time, and operations in flight, a worker each."""
-    found = [] if packing is None else [("time", packing)]
-    if waiting is not None and capacity:
-        found.append(("in flight", waiting / capacity))
-    return tuple(found)
 
 
 def theil_sen(values: Floats) -> float:

@@ -15,7 +15,8 @@ from analyzer.cost.settings import CostSettings
 from analyzer.cost.split import World, split
 from analyzer.cost.statement import money
 from analyzer.cost.usage import Resource, Use, naive, read_resources, read_use
-from analyzer.density.fullness import WEEK, Floats, p95
+from analyzer.density.fullness import WEEK
+from analyzer.density.load import Floats, p95
 from analyzer.density.risk import overload_risk
 from analyzer.store.database import Reader, Store
 from collector.model import Rejected, Rejection

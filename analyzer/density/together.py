@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from analyzer.cost.usage import naive, read_resources
-from analyzer.density.fullness import Floats, p95
+from analyzer.density.load import Floats, p95
 from analyzer.store.database import Reader
 
 HOUR_S = 3600

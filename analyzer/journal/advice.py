@@ -17,7 +17,8 @@ from analyzer.decisions.lifecycle import OPEN_DECISIONS
 from analyzer.density.breakeven import REST_WEEKS, Breakeven, BreakevenSettings, Week, promotion
 from analyzer.density.consolidation import Plan, Shelf, plan
 from analyzer.density.demotion import Demotion, Pool, Stay, demotion, roomiest
-from analyzer.density.fullness import WEEK, Floats, one_lost, p95
+from analyzer.density.fullness import WEEK
+from analyzer.density.load import Floats, one_lost, p95
 from analyzer.journal.transitions import DecisionFilter, decisions, evidence_added, record
 from analyzer.model import Action, Decision, DecisionState
 from analyzer.notify.event import Links

@@ -55,14 +55,16 @@ WHERE resource = $resource AND tenant = $tenant AND ts >= $start AND ts < $end
 GROUP BY ts
 ORDER BY ts;
 
--- name: density_waiting
--- p95 over the hours of the operations in flight on each resource, where anybody reports them.
-WITH hours AS (
-    SELECT resource, ts, sum(waiting) AS waiting FROM usage_1h
-    WHERE ts >= $start AND ts < $end AND waiting IS NOT NULL
-    GROUP BY ALL
-)
-SELECT resource, quantile_disc(waiting, 0.95) AS waiting FROM hours GROUP BY resource;
+-- name: density_measures
+-- Of each resource and hour: operations in flight, operations and volume a second; NULL where nobody
+-- reports them.
+SELECT
+    resource, ts, sum(waiting) AS in_flight, sum("count")::DOUBLE / 3600 AS operations,
+    sum(volume)::DOUBLE / 3600 AS volume
+FROM usage_1h
+WHERE ts >= $start AND ts < $end
+GROUP BY ALL
+ORDER BY resource, ts;
 
 -- name: density_reserved
 -- What contracts grant of each resource.

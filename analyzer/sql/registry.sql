@@ -42,6 +42,16 @@ DELETE FROM resources WHERE id = $id;
 -- name: insert_resource_row
 INSERT INTO resources VALUES ($id, $kind, $capacity, $parent, $created_at);
 
+-- name: delete_resource_limits
+DELETE FROM resource_limits WHERE resource = $resource;
+
+-- name: insert_resource_limit
+INSERT INTO resource_limits VALUES ($resource, $dimension, $most);
+
+-- name: resource_limits
+SELECT resource, dimension, max(most) AS most FROM resource_limits
+GROUP BY ALL ORDER BY resource, dimension;
+
 -- name: resource
 SELECT * FROM resources WHERE id = $id;
 

@@ -117,8 +117,8 @@ def layout(_at: address.Address) -> list[Component]:
         panel(
             "dimensions",
             "What binds",
-            "Busy time, and operations in flight where they are reported; the fullest one binds."
-            " Reserved is what contracts grant.",
+            "Busy time, operations in flight and a second, volume: where reported and limited. The"
+            " fullest binds; reserved is what contracts grant.",
             html.Div(id="dimensions-table"),
             height=120,
         ),
@@ -214,7 +214,7 @@ def dimension_rows(row: DensityRow) -> list[list[Cell]]:
             one.name,
             wording.percent(one.full),
             wording.percent(1 - one.full),
-            wording.percent(row.n1_headroom if one.name == "time" else None),
+            wording.percent(one.n1_headroom),
             wording.percent(row.reservation if one.name == "time" else None),
             "binds" if one.name == row.binding else "–",
         ]

@@ -53,7 +53,7 @@ def panels() -> list[Component]:
         _picture(
             "tree",
             "What the cost is made of",
-            "Resource, plan, tenant of the running week: the area is cost, orange loses, blue earns.",
+            "Resource, plan, tenant of this week: the area is cost, orange loses, blue earns.",
             "Treemap of cost by resource, plan and tenant",
             height=fleet.TREE_HEIGHT,
             half=True,

@@ -158,7 +158,7 @@ def test_each_dimension_has_its_line_and_one_of_them_binds():
         top_tenant=None, top_share=None, room=None, days_to_full=None, shares=[],
         n1_headroom=0.1, binding="in flight", reservation=1.2,
         dimensions=[
-            DensityDimension(name="time", full=0.5),
+            DensityDimension(name="time", full=0.5, n1_headroom=0.1),
             DensityDimension(name="in flight", full=0.75),
         ],
     )  # fmt: skip

@@ -48,7 +48,7 @@ class DensityRow(View):
     days_to_full: float | None
     shares: list[TenantShare]  # largest first, the rest summed under `__other__`
     n1_headroom: float | None = None  # when the worst other resource of the kind is lost
-    binding: str | None = None  # the fullest dimension: time | in flight
+    binding: str | None = None  # the fullest dimension
     dimensions: list[DensityDimension] = Field(default_factory=list)
     reservation: float | None = None  # granted by contracts, over capacity
     # load of the smallest 0 %, 5 %, ... 100 % of the tenants
@@ -95,8 +95,9 @@ class ResourceWeekView(View):
 
 
 class DensityDimension(View):
-    name: str
+    name: str  # time | in flight | operations | volume
     full: float
+    n1_headroom: float | None = None
 
 
 class TenantShare(View):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.cost.usage import Resource
-from analyzer.density.fullness import Work, densities, gini, measure, p95, theil_sen
+from analyzer.density.fullness import Work, densities, gini, measure, theil_sen
+from analyzer.density.load import p95
 from analyzer.store.database import Store
 from tests.analyzer.cost import house
 from tests.analyzer.cost.house import MONDAY, Hour, add

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.api import density
-from analyzer.density.fullness import p95
+from analyzer.density.load import p95
 from analyzer.density.together import by_week, together
 from analyzer.store.database import Store
 from tests.analyzer.cost import house

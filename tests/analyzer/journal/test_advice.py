@@ -96,7 +96,7 @@ def test_density_says_what_binds_and_what_is_left_when_one_is_lost(store, tmp_pa
     assert one.packing == pytest.approx(0.6)
     assert one.n1_headroom == pytest.approx(0.4)  # the other's night falls beside its day
     assert one.binding == "time"
-    assert dict(one.dimensions) == {"time": pytest.approx(0.6)}
+    assert {d.name: d.full for d in one.dimensions} == {"time": pytest.approx(0.6)}
     assert one.lorenz[0] == 0.0
     assert one.lorenz[-1] == 1.0
     assert list(one.lorenz) == sorted(one.lorenz)
