@@ -19,7 +19,7 @@ from analyzer.api.views.base import Problem
 from analyzer.api.views.cost import CostPage, CostTree
 from analyzer.api.views.decisions import DecisionView
 from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
-from analyzer.api.views.placement import PlanView
+from analyzer.api.views.placement import PlanView, WhatIfView
 from analyzer.api.views.reports import ReportView
 from analyzer.api.views.resources import (
     DensityRow,
@@ -250,6 +250,7 @@ TOGETHER = TypeAdapter(LoadsTogether)
 WEEKS = TypeAdapter(list[ResourceWeekView])
 TREE = TypeAdapter(CostTree)
 PLAN = TypeAdapter(PlanView)
+WHAT_IF = TypeAdapter(WhatIfView)
 ACCOUNT = TypeAdapter(Account)
 REPORTS = TypeAdapter(list[ReportView])
 ENDPOINT = TypeAdapter(EndpointView)

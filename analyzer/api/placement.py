@@ -58,6 +58,7 @@ def router(
                 for one in found.costs
             ],
             currency=found.currency,
+            unchanged=found.unchanged,
         )
 
     @routes.get("/placement/plan")

@@ -61,13 +61,16 @@ class CostChange:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """`costs` lists the tenants whose cost changes, the mover first, then by id."""
+    """`costs` lists the mover, then the tenants whose cost changes, by id; `unchanged` counts those
+    who pay the same.
+    """
 
     tenant: str
     source: Side
     target: Side
     costs: tuple[CostChange, ...]
     currency: str
+    unchanged: int = 0
 
 
 def what_if(
@@ -97,12 +100,14 @@ def what_if(
         raise Rejected(Rejection.NOT_FOUND, f"{tenant[:80]!r} did nothing on {source[:80]!r}")
     none = np.zeros(moved.size)
     after = move(use, tenant, source, target)
+    costs, unchanged = _costs(tenant, use, after, resources, settings, now)
     return WhatIf(
         tenant=tenant,
         source=_side(resources[source], load.get(source, none), -moved, _months(past, source, -1)),
         target=_side(resources[target], load.get(target, none), moved, _months(past, target, 1)),
-        costs=_costs(tenant, use, after, resources, settings, now),
+        costs=costs,
         currency=settings.currency,
+        unchanged=unchanged,
     )
 
 
@@ -157,12 +162,14 @@ def _costs(
     resources: Mapping[str, Resource],
     settings: CostSettings,
     now: datetime,
-) -> tuple[CostChange, ...]:
+) -> tuple[tuple[CostChange, ...], int]:
     old, new = (_paid(use, resources, settings, now) for use in (before, after))
     scale = settings.scale
-    changed = [t for t in sorted(old.keys() | new.keys()) if old[t] != new[t]]
-    changed.sort(key=lambda t: (t != mover, t))
-    return tuple(CostChange(t, money(old[t], scale), money(new[t], scale)) for t in changed)
+    everybody = old.keys() | new.keys() | {mover}
+    told = sorted(t for t in everybody if old[t] != new[t] or t == mover)
+    told.sort(key=lambda t: t != mover)
+    changes = tuple(CostChange(t, money(old[t], scale), money(new[t], scale)) for t in told)
+    return changes, len(everybody) - len(changes)
 
 
 def _paid(

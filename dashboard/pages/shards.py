@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from analyzer.api.views.resources import DensityRow
 from dashboard import address, client, wording
 from dashboard.client import Client
-from dashboard.components import kpi, table
+from dashboard.components import kpi, move_form, table
 from dashboard.components.chips import cleared
 from dashboard.components.grid import GridColumn, grid
 from dashboard.components.keys import keys
@@ -112,6 +112,7 @@ def layout(_at: address.Address) -> list[Component]:
             "What to move",
             "In order; each step is safe after the ones before it.",
             html.Div(id="plan-table"),
+            move_form.move_form(),
             height=120,
         ),
         panel(
@@ -172,6 +173,7 @@ def register(app: Dash, api: Client) -> None:
     connect(app, "dimensions", [("dimensions-table", "children")], dimensions)
     pictures.register(app, api, rows_of)
     _plan(app, api)
+    move_form.register(app, api)
     connect(app, "room", [("room-cards", "children")], room)
     connect(app, "bars", [("bars-graph", "figure"), ("bars-graph", "style")], bars)
     connect(app, "packing", [("packing-grid", "rowData")], packing)
@@ -184,7 +186,7 @@ def _plan(app: Dash, api: Client) -> None:
         found = await api.get(client.PLAN, "/placement/plan", most=20)
         if not found.moves:
             kept = "; ".join(f"{one.name}: {one.why}" for one in found.kept[:4])
-            return empty(f"No move is worth it. {kept}")
+            return Filled((html.P(f"No move is worth it. {kept}", className="pw-dim"),))
         columns = [
             Column("Tenant"), Column("From"), Column("To"), Column("Why"),
             Column("Saves a month", number=True),

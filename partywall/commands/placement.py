@@ -59,6 +59,7 @@ def what_if(
             f"full {percent(side.packing_before)} -> {percent(side.packing_after)}, risk of an"
             f" overfull week {percent(side.risk_before)} -> {percent(side.risk_after)}"
         )
+    lines["pay the same"] = f"{found.unchanged} other tenants"
     show_one(found, lines, form)
     show(found.costs, _COSTS, form)
 

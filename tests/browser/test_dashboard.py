@@ -403,6 +403,21 @@ def test_routes_and_planned_work_are_made_and_removed_and_messages_replayed(desk
     assert fake.posts[1][1] == {"name": "vacuum", "days": "sat,sun"}
 
 
+def test_a_move_is_asked_about_before_it_is_made(desk, fake: FakeApi):
+    page = desk.open("/shards")
+    page.get_by_text("Ask what a move would change").click()
+    page.locator("#move-go").click()
+    expect(page.locator("#move-said")).to_contain_text("Name the tenant")
+    for field, value in (("tenant", "acme"), ("from", "db:shard-3"), ("to", "db:shard-7")):
+        page.locator(f"#move-{field}").fill(value)
+    page.locator("#move-go").click()
+    expect(page.locator("#move-said")).to_contain_text("198 other tenants would pay")
+    expect(page.locator("#move-said tbody").first).to_contain_text("94 %")
+    page.locator("#move-tenant").fill("nobody")
+    page.locator("#move-go").click()
+    expect(page.locator("#move-said")).to_contain_text("did nothing on")
+
+
 def test_what_is_empty_can_still_be_filled_and_a_filter_be_taken_back(desk, fake: FakeApi):
     """An empty panel hides its body: never the form that would end the emptiness, nor the chips."""
     page = desk.open("/alerts?var-state=superseded")

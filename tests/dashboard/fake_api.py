@@ -211,6 +211,19 @@ def _money(app: FastAPI, fake: FakeApi) -> None:
     async def tree() -> CostTree:
         return story_money.tree(fake.story())
 
+    @app.get("/api/v1/placement/what-if")
+    async def what_if(tenant: str, source: str, target: str) -> Response:
+        if tenant in fake.story().names:
+            return JSONResponse(story_money.what_if(tenant, source, target).model_dump())
+        problem = Problem(
+            type="about:blank",
+            title="Not found",
+            status=404,
+            id="not_found",
+            detail=f"{tenant!r} did nothing on {source!r}",
+        )
+        return JSONResponse(problem.model_dump(), 404)
+
     @app.get("/api/v1/placement/plan")
     async def plan() -> PlanView:
         return story_money.plan(fake.story())

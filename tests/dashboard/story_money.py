@@ -19,7 +19,14 @@ from analyzer.accounts.account import (
     UnitCost,
 )
 from analyzer.api.views.cost import CostLeaf, CostTree
-from analyzer.api.views.placement import KeptView, MoveView, PlanView
+from analyzer.api.views.placement import (
+    CostBeforeAfter,
+    KeptView,
+    MoveView,
+    PlanView,
+    SideView,
+    WhatIfView,
+)
 from analyzer.api.views.resources import (
     HoursOfWeek,
     LoadsTogether,
@@ -29,6 +36,25 @@ from analyzer.api.views.resources import (
 from tests.dashboard.story import RESOURCES, Story
 
 MONDAY = datetime(2026, 11, 9, tzinfo=UTC)
+
+
+def what_if(tenant: str, source: str, target: str) -> WhatIfView:
+    return WhatIfView(
+        tenant=tenant,
+        source=SideView(
+            resource=source, capacity=16, packing_before=0.94, packing_after=0.61,
+            headroom_before=0.06, headroom_after=0.39, full_hours=0, risk_before=0.2,
+            risk_after=0.0,
+        ),
+        target=SideView(
+            resource=target, capacity=16, packing_before=0.3, packing_after=0.63,
+            headroom_before=0.7, headroom_after=0.37, full_hours=0, risk_before=0.0,
+            risk_after=0.01,
+        ),
+        costs=[CostBeforeAfter(tenant=tenant, before="12.10", after="11.02")],
+        currency="EUR",
+        unchanged=198,
+    )  # fmt: skip
 
 
 def together(s: Story) -> LoadsTogether:

@@ -26,13 +26,16 @@ class CostBeforeAfter(View):
 
 
 class WhatIfView(View):
-    """The week replayed with the tenant on the target. `costs`: whoever's changes, mover first."""
+    """The week replayed with the tenant on the target. `costs`: the mover, then whoever's changes;
+    `unchanged` counts the tenants who pay the same.
+    """
 
     tenant: str
     source: SideView
     target: SideView
     costs: list[CostBeforeAfter]
     currency: str
+    unchanged: int = 0
 
 
 class MoveView(View):

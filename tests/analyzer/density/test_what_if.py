@@ -43,6 +43,10 @@ def test_a_move_shows_how_full_both_sides_become(store):
 def test_everybody_whose_cost_changes_is_told_and_the_bill_stays(store):
     found = what_if(store, tenant="acme", source=FULL, target=EMPTY, now=NOW, settings=TERMS)
     costs = {c.tenant: (c.before, c.after) for c in found.costs}
+    assert found.costs[0].tenant == "acme"  # the mover is told of whatever it pays
+    assert found.costs[0].before == found.costs[0].after
+    assert found.unchanged == 0
+    del costs["acme"]
     assert costs == {
         "globex": ("56.0000", "168.0000"),
         "hooli": ("168.0000", "56.0000"),
