@@ -20,16 +20,20 @@ from analyzer.api.views.cost import (
     CostWhy,
     ResourceCost,
 )
-from analyzer.cost.book import book
+from analyzer.cost.book import CostBook, book
+from analyzer.cost.months import month_of, parse_period
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.shown import Same, shown
 from analyzer.cost.statement import Statement, TenantLine, Why
-from analyzer.cost.weeks import parse_week, week_of
+from analyzer.cost.weeks import Week, parse_week, week_of
 from analyzer.density.fullness import OTHER
 from analyzer.store.database import Store
 from collector.model import Rejected, Rejection
 
 _LINES = 200
+Period = Annotated[
+    str | None, Query(description="A week such as 2026-W47, or a month such as 2026-11.")
+]
 Leaves = Annotated[int, Query(ge=1, le=5_000, description="Leaves, at most.")]
 Limit = Annotated[int, Query(ge=1, le=100_000, description="Tenants with a line of their own.")]
 
@@ -44,31 +48,36 @@ def router(
     held = book(store, settings)
 
     @routes.get("/costs")
-    def costs(week: str | None = None, limit: Limit = _LINES) -> CostPage:
+    def costs(week: Period = None, limit: Limit = _LINES) -> CostPage:
         now = clock()
-        chosen = parse_week(week, settings.zone) if week else week_of(now, settings.zone)
+        exact, version = _statement(held, settings.zone, week, now)
         with store.reader() as reader:
             weeks = {str(row[0]) for row in reader.rows("statement_weeks")}
         weeks.add(week_of(now, settings.zone).id)
-        known = held.closed(chosen.id)
-        if known is not None:
-            return _among(_page(Same(known.statement), known.version, limit), weeks)
-        if chosen.start > now:
-            raise unknown(chosen.id)
-        return _among(_page(Same(held.estimate(chosen, now)), 0, limit), weeks)
+        return _among(_page(Same(exact), version, limit), weeks, settings.zone)
 
     @routes.get("/costs/tree")
-    def tree(week: str | None = None, limit: Leaves = 400) -> CostTree:
-        now = clock()
-        chosen = parse_week(week, settings.zone) if week else week_of(now, settings.zone)
-        known = held.closed(chosen.id)
-        if known is not None:
-            return cost_tree(known.statement, limit)
-        if chosen.start > now:
-            raise unknown(chosen.id)
-        return cost_tree(held.estimate(chosen, now), limit)
+    def tree(week: Period = None, limit: Leaves = 400) -> CostTree:
+        exact, _ = _statement(held, settings.zone, week, clock())
+        return cost_tree(exact, limit)
 
     return routes
+
+
+def _statement(
+    held: CostBook, zone: str, period: str | None, now: datetime
+) -> tuple[Statement, int]:
+    """The newest version of a closed week; else, as of a month, what has come so far (version 0).
+
+    Raises Rejected: INVALID_FIELD, NOT_FOUND for what has not begun.
+    """
+    chosen = parse_period(period, zone) if period else week_of(now, zone)
+    known = held.closed(chosen.id) if isinstance(chosen, Week) else None
+    if known is not None:
+        return known.statement, known.version
+    if chosen.start > now:
+        raise unknown(chosen.id)
+    return held.estimate(chosen, now), 0
 
 
 @lru_cache(maxsize=8)
@@ -77,8 +86,10 @@ def _page(same: Same, version: int, limit: int) -> CostPage:
     return cost_page(same.statement, version, [], limit)
 
 
-def _among(page: CostPage, weeks: Iterable[str]) -> CostPage:
-    return page.model_copy(update={"weeks": sorted(weeks, reverse=True)})
+def _among(page: CostPage, weeks: Iterable[str], zone: str) -> CostPage:
+    months = {month_of(parse_week(week, zone).start, zone).id for week in weeks}
+    update = {"weeks": sorted(weeks, reverse=True), "months": sorted(months, reverse=True)}
+    return page.model_copy(update=update)
 
 
 def cost_page(exact: Statement, version: int, weeks: list[str], limit: int = _LINES) -> CostPage:

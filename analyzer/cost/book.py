@@ -76,11 +76,13 @@ class CostBook:
         return self._held(week_of(now, self._settings.zone)).get(now).costs
 
     def refresh(self, now: datetime) -> None:
-        """Make ready what people ask for: the running week and the one before."""
+        """Make ready what people ask for: the running week, the one before, months asked for."""
         if not self._settings.prices:
             return
         week = week_of(now, self._settings.zone)
         self._held(week).refresh(now)
+        for held in [one for name, one in self._estimates.items() if name != week.id]:
+            held.refresh(now)
         before = self.closed(week.previous().id)
         if before is not None:
             shown(before.statement)
@@ -88,7 +90,8 @@ class CostBook:
     def _held(self, week: Week | Month) -> Held[_Estimate]:
         held = self._estimates.get(week.id)
         if held is None:
-            held = Held(lambda now: self._make(week, now), _Estimate.hold)
+            hold = _Estimate.hold if isinstance(week, Week) else _hold_a_month
+            held = Held(lambda now: self._make(week, now), hold)
             others = list(self._estimates.items())[: _ESTIMATES - 1]
             self._estimates = {week.id: held, **dict(others)}
         return held
@@ -100,10 +103,15 @@ class CostBook:
                 week,
                 self._settings,
                 until=now,
-                status="estimate",
+                status="estimate" if isinstance(week, Week) or now < week.end else "provisional",
                 before=cost_before(reader, week, self._settings) if isinstance(week, Week) else {},
             )
         return _Estimate(statement, _costs(shown(statement)))
+
+
+def _hold_a_month(made: _Estimate) -> timedelta:
+    """Four times a week's hours are read for it."""
+    return 4 * made.hold()
 
 
 @lru_cache(maxsize=4)

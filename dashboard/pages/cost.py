@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from analyzer.api.views.cost import CostLine, CostPage
+from analyzer.api.views.cost import CostLine, CostPage, ResourceCost
 from dashboard import address, client, wording
 from dashboard.client import Client, ClientError
 from dashboard.components import behind, kpi, table
@@ -131,7 +131,7 @@ def register(app: Dash, api: Client) -> None:
     async def top(ask: Ask) -> Filled:
         page = await asked(ask)
         if not page.lines:
-            return empty("Nothing is allocated in this week. Prices stand under [[cost.price]].")
+            return empty("Nothing is allocated in this time. Prices stand under [[cost.price]].")
         figure = cost.figure(page.lines, page.currency, ask.scheme)
         return Filled((figure, {"height": f"{cost.height(len(page.lines))}px"}))
 
@@ -144,7 +144,7 @@ def register(app: Dash, api: Client) -> None:
     async def lines(ask: Ask) -> Filled:
         page = await asked(ask)
         if not page.lines:
-            return empty("No tenant has a cost in this week.")
+            return empty("No tenant has a cost in this time.")
         return Filled(([row(line) for line in page.lines],), *_coverage(page))
 
     _pictures(app, asked)
@@ -159,7 +159,7 @@ def _pictures(app: Dash, asked: Callable[[Ask], Awaitable[CostPage]]) -> None:
     async def areas(ask: Ask) -> Filled:
         page = await asked(ask)
         if not page.lines:
-            return empty("Nothing is allocated in this week.")
+            return empty("Nothing is allocated in this time.")
         rows: list[list[Cell]] = [
             [one.tenant, one.plan, one.total, one.margin or "–"] for one in page.lines
         ]
@@ -170,7 +170,7 @@ def _pictures(app: Dash, asked: Callable[[Ask], Awaitable[CostPage]]) -> None:
         page = await asked(ask)
         found = economics.changes(page.lines)
         if found is None:
-            return empty("Only a closed week is compared with the week before.")
+            return empty("Only a closed week is compared with the week before it.")
         now = sum((Decimal(line.total) for line in page.lines if line.why), Decimal())
         figure = economics.waterfall(found, now, page.currency, ask.scheme)
         rows: list[list[Cell]] = [[words, f"{amount:+}"] for words, amount in found]
@@ -193,7 +193,7 @@ def _pictures(app: Dash, asked: Callable[[Ask], Awaitable[CostPage]]) -> None:
         page = await asked(ask)
         plans = economics.by_plan(page.lines)
         if not plans:
-            return empty("No tenant has a cost in this week.")
+            return empty("No tenant has a cost in this time.")
         rows: list[list[Cell]] = [
             [plan, f"{len(mine):,}", *_quartiles([Decimal(one.total) for one in mine])]
             for plan, mine in plans
@@ -231,19 +231,27 @@ def _weeks(app: Dash, api: Client) -> None:
 
 def choose_week(page: CostPage, at: address.Address) -> list[Component]:
     choices = [(week, week) for week in page.weeks[:12]]
+    months = [(month, month) for month in page.months[:6]]
     download = f"/download/reports/{page.week}"
+    files = [
+        html.A("CSV", href=f"{download}?format=csv"),
+        html.A("Report", href=f"{download}?format=html", target="_blank"),
+    ]
     extra = html.Div(
         [
             badge(page.status, "warn" if page.status == "estimate" else "calm"),
             html.Span(
                 f"{page.start:%d %b %H:%M} to {page.end:%d %b %H:%M} {page.zone}, {page.hours} h"
             ),
-            html.A("CSV", href=f"{download}?format=csv"),
-            html.A("Report", href=f"{download}?format=html", target="_blank"),
+            *(files if "W" in page.week else []),
         ],
         className="pw-chips",
     )
-    return [chips("Week", "var-week", page.week, choices, at), extra]
+    return [
+        chips("Week", "var-week", page.week, choices, at),
+        chips("Month", "var-week", page.week, months, at),
+        extra,
+    ]
 
 
 def _coverage(page: CostPage) -> tuple[PanelState, str]:
@@ -287,7 +295,7 @@ def pools_table(page: CostPage) -> Component:
     ]
     rows: list[list[Cell]] = [
         [
-            one.resource,
+            _named(one),
             *[
                 wording.money(amount, "")
                 for amount in (one.bill, one.allocated, one.idle, one.unattributed)
@@ -297,6 +305,13 @@ def pools_table(page: CostPage) -> Component:
         for one in page.resources
     ]
     return table.table(columns, rows, "Cost of each resource")
+
+
+def _named(one: ResourceCost) -> Cell:
+    """Lines of a bill that no rule gives to a resource are shown, and said to be so."""
+    return (
+        [one.resource, " ", badge("no rule", "warn")] if one.kind == "unmatched" else one.resource
+    )
 
 
 def row(line: CostLine) -> dict[str, object]:

@@ -42,7 +42,7 @@ class CostWhy(View):
 
 
 class CostPage(View):
-    week: str
+    week: str  # or a month: 2026-11
     start: datetime
     end: datetime
     hours: int
@@ -58,6 +58,7 @@ class CostPage(View):
     lines: list[CostLine]  # dearest first, those after `limit` summed under `__other__`
     resources: list[ResourceCost]
     weeks: list[str]
+    months: list[str] = Field(default_factory=list)
     counted: str = ""  # request | queue | query | cache: what unit costs are told of
     reconciled: float | None = None  # part of the bill that providers' bills say, not prices
     notes: list[str] = Field(default_factory=list)

@@ -72,6 +72,21 @@ def client(store: Store) -> Client:
     return Client(app)
 
 
+def test_a_month_is_a_page_of_its_own(client):
+    page = CostPage.model_validate(client.get("/costs?week=2026-11").json())
+    assert (page.week, page.status, page.version) == ("2026-11", "estimate", 0)
+    assert page.months == ["2026-11"]
+    assert (page.hours, page.end - page.start) == (720, timedelta(days=30))
+    elapsed = (NOW - page.start) // timedelta(hours=1)
+    assert Decimal(page.bill) == elapsed  # one an hour, so far
+    assert sum(Decimal(one.total) for one in page.lines) == Decimal(page.allocated)
+    leaves = client.get("/costs/tree?week=2026-11").json()["leaves"]
+    assert sum(Decimal(leaf["cost"]) for leaf in leaves) == Decimal(page.allocated)
+    assert client.get("/costs?week=2031-01").status_code == 404
+    for wrong in ("2026-13", "2026-00", "2026-1", "november"):
+        assert client.get(f"/costs?week={wrong}").status_code == 400
+
+
 def test_the_tree_sums_to_what_is_allocated_whatever_is_gathered(client):
     found = client.get("/costs/tree?week=2026-W47").json()
     page = CostPage.model_validate(client.get("/costs?week=2026-W47").json())
