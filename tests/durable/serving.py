@@ -20,7 +20,7 @@ from collector import app, spool
 from collector.config import CollectorSettings, LimitSettings
 from collector.files import DiskFiles
 
-directory, port, broken = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+directory, port, broken, idle_s = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 if broken == "unsynced":
     DiskFiles.sync = lambda self, fd: None
 elif broken == "early":
@@ -31,7 +31,7 @@ elif broken == "early":
         class Said:
             def set_result(self, _): pass
             def set_exception(self, _): pass
-        threading.Event().wait(0.05)
+        threading.Event().wait(idle_s)
         commit(self, [(data, Said()) for data, _ in group])
     spool.Spool._commit = late
 limits = LimitSettings(samples_per_s=1e9, burst=1e9)
@@ -41,19 +41,22 @@ uvicorn.run(collector, host="127.0.0.1", port=port, log_level="error")
 
 
 class Serving:
-    """One collector over one data directory; it may die and be started again on its port."""
+    """One collector over one data directory; it may die and be started again on its port.
 
-    def __init__(self, directory: Path, *, broken: str = "") -> None:
+    One that answers before it writes lets `idle_s` seconds pass between the two.
+    """
+
+    def __init__(self, directory: Path, *, broken: str = "", idle_s: float = 0.05) -> None:
         assert broken in BREAKS
         self.directory = directory
         self.port = ports.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._broken = broken
+        self._broken, self._idle_s = broken, idle_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start and wait until it accepts connections. Raises TimeoutError after 20 s."""
-        arguments = [str(self.directory), str(self.port), self._broken]
+        arguments = [str(self.directory), str(self.port), self._broken, str(self._idle_s)]
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SERVE, *arguments], preexec_fn=lifeline.die_with_parent
         )

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,7 +51,9 @@ def endure(
     """
     base_ms = (time.time_ns() // 1_000_000 // 10_000 - 36_000) * 10_000
     chance = random.Random(seed)
-    serving, sending, over = Serving(directory, broken=broken), lanes(base_ms), threading.Event()
+    # A broken one must die while it owes something, however slow the machine is.
+    serving = Serving(directory, broken=broken, idle_s=30)
+    sending, over = lanes(base_ms), threading.Event()
     serving.start()
     threads = [
         threading.Thread(target=one.send, args=(serving.port, over), daemon=True) for one in sending
@@ -59,6 +62,8 @@ def endure(
         one.start()
     for life in range(lives):
         time.sleep(0.3 + chance.random() * 0.5)
+        if broken:
+            _until(lambda: any(one.acknowledged for one in sending))
         promised = [one.acknowledged for one in sending]
         if broken:
             serving.end(how)
@@ -71,6 +76,14 @@ def endure(
         one.join(60)
     serving.end()
     return harvest(directory, sending, [one.acknowledged for one in sending])
+
+
+def _until(true: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        time.sleep(0.02)
+    raise TimeoutError
 
 
 def harvest(directory: Path, sending: list[Lane], acknowledged: list[int]) -> Harvest:
