@@ -42,6 +42,7 @@ def router(
         """Deliver what is due now; what was delivered before is not sent again."""
         done = bring(clock())
         return ReportRound(
+            deliveries=done.deliveries,
             sent=[_words(line) for line in done.sent],
             failed=[f"{_words(line)}: {why}" for line, why in done.failed],
         )

@@ -23,6 +23,10 @@ FORMATS = {
 """Formats of the report and the content type of each."""
 
 
+WHOLE = "finance"
+"""The view that has everything, and needs no name."""
+
+
 def ending(format_: str) -> str:
     """How a file of the format is called after its dot."""
     return "focus.csv" if format_ == "focus" else format_
@@ -42,7 +46,7 @@ class Document:
     sha256: str
     delta: str | None = None
     tenant: TenantId | None = None
-    view: str = "finance"
+    view: str = WHOLE
     accounts: Sequence[Account] = ()
     rooms: tuple[Density, ...] = ()
     corrects: Statement | None = None

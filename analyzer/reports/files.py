@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.reports.csv_file import render_csv
-from analyzer.reports.document import Document, ending
+from analyzer.reports.document import WHOLE, Document, ending
 from analyzer.reports.focus_file import render_focus
 from analyzer.reports.html_file import render_html
 from analyzer.reports.pdf_file import render_pdf
@@ -58,6 +58,8 @@ def write_report(document: Document, formats: Sequence[str], directory: Path) ->
     stem = document.statement.week
     if document.tenant is not None:
         stem += "-" + hashlib.sha256(document.tenant.encode()).hexdigest()[:16]
+    elif document.view != WHOLE:
+        stem += f"-{document.view}"
     return [
         Written(
             name,

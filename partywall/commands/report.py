@@ -85,6 +85,11 @@ def deliver(
 
     with connect(config, api) as client:
         done = client.post(ReportRound, "/report-deliveries")
+    if not done.deliveries:
+        raise Failure(
+            "no report is delivered to anybody", "the analyzer's configuration has no delivery",
+            "add a [[delivery]] table; docs/how-to/weekly-report.md shows one",
+        )  # fmt: skip
     show_one(
         done, {"sent": "\n".join(done.sent) or "-", "failed": "\n".join(done.failed) or "-"}, form
     )

@@ -55,6 +55,8 @@ def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(
             200, content=INCIDENT.model_copy(update={"acknowledged_by": by}).model_dump_json()
         )
+    if request.method == "POST" and path == "/report-deliveries":
+        return httpx.Response(200, content=b'{"deliveries": 0, "sent": [], "failed": []}')
     known = {
         "/status": HEALTH.model_dump_json(),
         "/incidents": as_json(INCIDENT),
@@ -99,6 +101,12 @@ def test_incidents_are_plain_columns_in_a_pipe_and_exit_1_while_one_fires(run: C
 def test_json_carries_the_whole_answer(run: CliRunner) -> None:
     result = run.invoke(cli.tree, ["incidents", *API, "-o", "json"])
     assert IncidentSummary.model_validate(json.loads(result.stdout)[0]) == INCIDENT
+
+
+def test_without_a_delivery_the_round_says_so_and_how_to_have_one(run: CliRunner) -> None:
+    refused = run.invoke(cli.tree, ["report", "deliver", *API]).exception
+    assert isinstance(refused, Failure)
+    assert "[[delivery]]" in str(refused)
 
 
 def test_csv_has_a_heading(run: CliRunner) -> None:

@@ -34,7 +34,8 @@ class ReportDeliveryView(View):
 
 
 class ReportRound(View):
-    """What one round of deliveries did, in words."""
+    """What one round of deliveries did, in words; `deliveries` counts those that are configured."""
 
+    deliveries: int
     sent: list[str]
     failed: list[str]

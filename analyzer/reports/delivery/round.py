@@ -43,8 +43,9 @@ Alarm = Callable[[Transaction, Line, str], object]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round did."""
+    """What one round did; `deliveries` counts those that are configured."""
 
+    deliveries: int = 0
     planned: int = 0
     sent: tuple[Line, ...] = ()
     failed: tuple[tuple[Line, str], ...] = ()
@@ -84,7 +85,7 @@ def deliver_reports(
         else:
             sent.append(line)
             _settle(store, line, "sent", holder, sent_at=now)
-    return Round(entered, tuple(sent), tuple(failed))
+    return Round(len(deliveries), entered, tuple(sent), tuple(failed))
 
 
 def _plan(store: Store, deliveries: Sequence[DeliverySettings], now: datetime) -> int:

@@ -176,6 +176,20 @@ def test_the_command_line_gets_an_estimate_of_a_running_week(store, tmp_path):
     assert "estimate" in path.read_text().split("</p>")[0]
 
 
+def test_each_view_of_a_week_has_a_file_of_its_own(store, tmp_path):
+    use(store)
+    paths = [
+        path
+        for view in ("", "finance", "sre", "exec")
+        for path in build_report(
+            store, "2026-W47", None, ["html"], tmp_path, settings=TERMS, now=AFTER, view=view
+        )
+    ]
+    assert [path.name for path in paths] == [
+        "2026-W47.html", "2026-W47.html", "2026-W47-sre.html", "2026-W47-exec.html",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("week", "tenant", "format_", "field"),
     [
