@@ -15,6 +15,8 @@ from analyzer.api.views.upkeep import (
     ComparedView,
     ErasureIn,
     ErasureView,
+    RecordingIn,
+    RecordingView,
     VerificationView,
 )
 from analyzer.config import AnalyzerSettings
@@ -22,14 +24,17 @@ from analyzer.pulse import Pulse
 from analyzer.store.database import Store
 from analyzer.upkeep import backup, erasure
 from analyzer.upkeep import verification as proof
+from analyzer.upkeep.record import record
 from collector.model import Rejected, Rejection
 
 
 def router(
     store: Store, clock: Callable[[], datetime], pulse: Pulse, settings: AnalyzerSettings
 ) -> APIRouter:
-    """`/tenants/ID/erase`, `/erasures`, `/backup`, `/verification`; what changes needs admin."""
+    """`/tenants/ID/erase`, `/erasures`, `/backup`, `/recordings`, `/verification`; what changes
+    needs admin."""
     routes = APIRouter(tags=["upkeep"])
+    _copies(routes, store, clock, settings.data)
 
     @routes.post("/tenants/{tenant}/erase")
     def erase(tenant: str, body: ErasureIn) -> ErasureView:
@@ -63,24 +68,42 @@ def router(
             for ident, at, by, cells, files in store.rows("erasure_list")
         ]
 
-    @routes.post("/backup")
-    def make_backup(body: BackupIn) -> BackupView:
-        target = Path(body.directory)
-        if not target.is_absolute():
-            raise Rejected(
-                Rejection.INVALID_FIELD, "give the whole path, from /", field="directory"
-            )
-        try:
-            done = backup.backup(store, settings.data, target, now=clock())
-        except (FileExistsError, FileNotFoundError, PermissionError) as wrong:
-            raise Rejected(Rejection.CONFLICT, str(wrong), field="directory") from wrong
-        return BackupView(directory=str(done.directory), files=done.files, bytes=done.bytes)
-
     @routes.get("/verification")
     def verify() -> VerificationView:
         return verification(store, settings.spool_directory)
 
     return routes
+
+
+def _copies(routes: APIRouter, store: Store, clock: Callable[[], datetime], data: Path) -> None:
+    @routes.post("/backup")
+    def make_backup(body: BackupIn) -> BackupView:
+        target = _absolute(body.directory)
+        try:
+            done = backup.backup(store, data, target, now=clock())
+        except (FileExistsError, FileNotFoundError, PermissionError) as wrong:
+            raise Rejected(Rejection.CONFLICT, str(wrong), field="directory") from wrong
+        return BackupView(directory=str(done.directory), files=done.files, bytes=done.bytes)
+
+    @routes.post("/recordings")
+    def make_recording(body: RecordingIn) -> RecordingView:
+        target = _absolute(body.directory)
+        try:
+            done = record(store, target, since=body.since, until=body.until)
+        except LookupError as nothing:
+            raise Rejected(Rejection.NOT_FOUND, str(nothing), field="since") from nothing
+        except (FileExistsError, PermissionError) as wrong:
+            raise Rejected(Rejection.CONFLICT, str(wrong), field="directory") from wrong
+        return RecordingView(
+            directory=str(done.directory), rows=done.rows, since=done.since, until=done.until
+        )
+
+
+def _absolute(directory: str) -> Path:
+    """A path on this machine. Raises Rejected where it depends on where the analyzer stands."""
+    if not Path(directory).is_absolute():
+        raise Rejected(Rejection.INVALID_FIELD, "give the whole path, from /", field="directory")
+    return Path(directory)
 
 
 def verification(store: Store, spool_directory: Path) -> VerificationView:

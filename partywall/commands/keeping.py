@@ -1,11 +1,11 @@
-"""`backup`, `restore`, `rebuild`: what is done with the data directory as a whole."""
+"""`backup`, `restore`, `rebuild`, `record`: what is done with the data directory as a whole."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +23,7 @@ PATIENCE_S = 3600.0
 
 
 def register(app: typer.Typer) -> None:
-    for command in (backup, restore, rebuild):
+    for command in (backup, restore, rebuild, record):
         app.command()(command)
 
 
@@ -49,6 +49,41 @@ def backup(
     with _stopped(settings.data), _opened(config) as store:
         done = copies.backup(store, settings.data, directory, now=datetime.now(UTC))
     print(f"{done.files} files, {done.bytes} bytes in {done.directory}")
+
+
+def record(
+    directory: Annotated[Path, typer.Argument(help="An empty or new directory.")],
+    hours: Annotated[float, typer.Option(help="How much of the time up to now.", min=0.01)] = 24,
+    config: ConfigOption = None,
+    api: ApiOption = "",
+) -> None:
+    """Write the fine usage of the last hours as `partywall backtest` reads it."""
+    from partywall.client import Client
+
+    until = datetime.now(UTC)
+    since = until - timedelta(hours=hours)
+    where = target(config, api)
+    with Client(where.api, where.token, timeout_s=PATIENCE_S) as client:
+        if api or client.reachable():
+            from analyzer.api.views.upkeep import RecordingView
+
+            asked = {
+                "directory": str(directory.absolute()),
+                "since": since.isoformat(), "until": until.isoformat(),
+            }  # fmt: skip
+            made = client.post(RecordingView, "/recordings", asked)
+            print(f"{made.rows} rows, {made.since} to {made.until}, in {made.directory}")
+            return
+    from analyzer.upkeep import record as recording
+
+    with _stopped(configuration(config).analyzer.data), _opened(config) as store:
+        try:
+            done = recording.record(store, directory, since=since, until=until)
+        except LookupError as nothing:
+            raise Failure(
+                "nothing to record", str(nothing), "ask for more --hours", code=FINDING
+            ) from nothing
+    print(f"{done.rows} rows, {done.since} to {done.until}, in {done.directory}")
 
 
 def restore(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from analyzer.api.views.base import View
 
@@ -31,6 +31,24 @@ class BackupView(View):
     directory: str
     files: int
     bytes: int
+
+
+class RecordingIn(BaseModel):
+    """`POST /api/v1/recordings`: an empty directory on the analyzer's machine, and of when."""
+
+    model_config = ConfigDict(extra="forbid")
+    directory: str
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class RecordingView(View):
+    """Fine usage written for `partywall backtest`, cut to what is held."""
+
+    directory: str
+    rows: int
+    since: datetime
+    until: datetime
 
 
 class ComparedView(View):
