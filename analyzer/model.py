@@ -138,11 +138,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """One resource a trouble reached: the incident there, and how many suffer from it."""
+
+    incident: IncidentId
+    resource: ResourceId
+    kind: Kind
+    started_at: datetime
+    ended_at: datetime | None
+    victims: int
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """What the detector says of one resource over time.
 
     `finding` is the strongest one so far (it names aggressors, victims and evidence); `seq` counts
     the transitions; `started_at` is when the harm began, `detected_at` when it began to fire.
+    One trouble on several resources is told once: the incident told first has the `chain`, cause
+    first and itself among it; the others are `part_of` it and tell nobody.
     """
 
     id: IncidentId
@@ -163,6 +177,8 @@ class Incident:
     votes: tuple[tuple[TenantId, int], ...] = ()  # windows in which each tenant was blamed
     told_victims: int = 0  # how many people were told of last, and when
     told_at: datetime | None = None
+    part_of: IncidentId | None = None
+    chain: tuple[Link, ...] = ()
 
 
 class TransitionType(StrEnum):

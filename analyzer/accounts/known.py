@@ -121,7 +121,7 @@ def incident_losses(
 def _incidents(reader: Reader, start: datetime, end: datetime) -> list[Incident]:
     rows = reader.rows(
         "journal_incidents", states=None, kind=Kind.NOISY_NEIGHBOUR.value, resource=None,
-        tenant=None, from_ts=naive(start), to_ts=naive(end), limit=_MANY,
+        tenant=None, from_ts=naive(start), to_ts=naive(end), limit=_MANY, parts=True,
     )  # fmt: skip
     return [load(row[0], Incident) for row in rows]
 

@@ -72,6 +72,17 @@ class LinksObject(BaseModel):
     aggressor: str | None
 
 
+class LinkObject(BaseModel):
+    """One resource a trouble reached."""
+
+    incident: str
+    resource: str
+    kind: Literal["noisy_neighbour", "capacity", "degraded", "self_inflicted"]
+    started_at: str
+    ended_at: str | None
+    victims: int
+
+
 class IncidentObject(BaseModel):
     """An incident as far as a message holds it. Unknown numbers are null."""
 
@@ -93,6 +104,9 @@ class IncidentObject(BaseModel):
     counterfactual: CounterfactualObject
     utilisation: float | None
     limit: LimitObject
+    chain: list[LinkObject] = Field(
+        description="The resources one trouble reached, cause first; empty when it is one alone."
+    )
     caveats: list[str]
     links: LinksObject
 

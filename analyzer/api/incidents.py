@@ -23,6 +23,7 @@ from analyzer.api.views.incidents import (
     HarmView,
     IncidentDetail,
     IncidentSummary,
+    LinkView,
     RivalView,
     TimelineEntry,
 )
@@ -78,6 +79,8 @@ def asked(
         since: Annotated[str | None, Query(alias="from")] = None,
         until: Annotated[str | None, Query(alias="to")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        *,
+        parts: Annotated[bool, Query(description="Those told by another incident, too.")] = False,
     ) -> IncidentFilter:
         bounded = since or until
         start, end = (
@@ -93,6 +96,7 @@ def asked(
             since=start,
             until=end,
             limit=limit,
+            parts=parts,
         )
 
     return read
@@ -171,6 +175,7 @@ def summary(incident: Incident, muted: str | None = None) -> IncidentSummary:
         ended_at=incident.ended_at,
         acknowledged_by=incident.acknowledged_by,
         label=incident.label,
+        part_of=incident.part_of,
         muted=muted,
     )
 
@@ -213,6 +218,7 @@ def detail(
         timeline=_story(transitions.timeline(store, incident.id), notes),
         explanation=list(explain(incident)),
         decisions=[decision_view(decision) for decision in decisions],
+        chain=[LinkView.model_validate(link, from_attributes=True) for link in incident.chain],
         annotations=[AnnotationView.model_validate(n, from_attributes=True) for n in notes],
         silenced_elsewhere=[
             SilenceElsewhere.model_validate(each, from_attributes=True)

@@ -73,7 +73,7 @@ def unready(beat: Beat, now: datetime, *, cycle_s: float) -> list[str]:
 
 def health(store: Store, beat: Beat, now: datetime) -> Health:
     """One small answer from counts and the open incidents."""
-    shown = transitions.incidents(store, IncidentFilter(states=SHOWN, limit=1000))
+    shown = transitions.incidents(store, IncidentFilter(states=SHOWN, limit=1000, parts=False))
     with store.reader() as reader:
         tenants, resources = reader.rows("status_counts")[0]
         pending, failed = reader.rows("status_deliveries")[0]

@@ -9,7 +9,9 @@ from analyzer.model import Blame, Check, Finding, Harm, Incident, IncidentState,
 
 def sentence(incident: Incident) -> str:
     """One sentence for a list or a page title."""
-    return headline(incident.finding, incident.kind)
+    told = headline(incident.finding, incident.kind)
+    elsewhere = [link.resource for link in incident.chain if link.incident != incident.id]
+    return f"{told}, and reaches {_names(list(elsewhere))}" if elsewhere else told
 
 
 def headline(finding: Finding, kind: Kind) -> str:
@@ -32,6 +34,7 @@ def explain(incident: Incident) -> list[str]:
     finding = incident.finding
     told = [sentence(incident) + ".", _when(incident)]
     told += [_blame(b) for b in finding.aggressors if incident.kind is Kind.NOISY_NEIGHBOUR]
+    told += list(_reached(incident))
     told += list(_harm(finding))
     told += list(_evidence(finding.checks))
     told += list(_without(incident))
@@ -49,6 +52,20 @@ def _when(incident: Incident) -> str:
     if incident.state is IncidentState.RESOLVED and incident.ended_at is not None:
         return f"{begun} and ended at {incident.ended_at:%H:%M:%S}."
     return f"{begun} and is {incident.state}."
+
+
+def _reached(incident: Incident) -> Iterator[str]:
+    """Where the trouble began and what it reached, or whose part it is."""
+    if incident.part_of is not None:
+        yield f"It is part of {incident.part_of}, which is told for both."
+    if len(incident.chain) < 2:
+        return
+    cause, *rest = incident.chain
+    yield f"It began on {cause.resource} at {cause.started_at:%H:%M:%S}."
+    for link in rest:
+        late = (link.started_at - cause.started_at).total_seconds()
+        when = f"{late:.0f} s later" if late > 0 else "at once"
+        yield f"It reached {link.resource} {when}, where {_tenants(link.victims)} suffered."
 
 
 def _blame(blame: Blame) -> str:

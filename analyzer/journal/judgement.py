@@ -12,10 +12,19 @@ from analyzer import registry
 from analyzer.decisions.decide import LASTING, OPEN, DecisionPolicy, decide, lapsed
 from analyzer.decisions.relocation import Home, Stay, relocated
 from analyzer.detect import DetectSettings, ResourceWindows, detect
+from analyzer.incidents.chain import chain
 from analyzer.incidents.flags import FlagPolicy, advance_all
 from analyzer.journal import transitions
 from analyzer.journal.transitions import IncidentFilter
-from analyzer.model import Decision, DecisionState, Incident, IncidentId, Kind, Transition
+from analyzer.model import (
+    Decision,
+    DecisionState,
+    Incident,
+    IncidentId,
+    Kind,
+    Transition,
+    TransitionType,
+)
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Links
 from analyzer.store.database import Store
@@ -36,6 +45,9 @@ AT_ONCE = 90
 
 SILENCE = timedelta(minutes=15)
 """How long a resource without any usage keeps its incidents as they are."""
+
+
+_ENDING = (TransitionType.RESOLVED, TransitionType.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +133,10 @@ class Judge:
         tracked = _by_resource(transitions.open_incidents(self._store, resolved_since=at - grace))
         kept: list[Incident] = []
         moves: list[Transition] = []
+        kinds: dict[ResourceId, ResourceKind] = {}
         seen = dict(self._seen)
         for view in self._windows:
+            kinds[view.resource] = view.kind
             if view.ts.size == 0 or seen.get(view.resource) == view.ts[-1]:
                 continue
             seen[view.resource] = view.ts[-1]
@@ -138,8 +152,11 @@ class Judge:
                 moves += changes
                 tracked[view.resource] = after
         self._windows.exclude(i for incidents in tracked.values() for i in incidents)
-        firing = [i for incidents in tracked.values() for i in incidents]
-        judged = self._written(at, now, kept, moves, firing)
+        before = {i.id: i for incidents in tracked.values() for i in incidents}
+        linked = chain(before.values(), moves, kinds=kinds, at=at)
+        touched = {i.id for i in kept}
+        kept = [i for i in linked.incidents if i.id in touched or i != before[i.id]]
+        judged = self._written(at, now, kept, list(linked.moves), list(linked.incidents))
         # Only now: what could not be written must be judged again.
         self._seen, self._until = seen, at
         return judged
@@ -152,7 +169,9 @@ class Judge:
         moves: list[Transition],
         firing: list[Incident],
     ) -> Judged:
-        proposed = self._decided(moves, firing, at, now)
+        # What is part of another incident is acted on there.
+        own = [m for m in moves if m.incident.part_of is None or m.type in _ENDING]
+        proposed = self._decided(own, firing, at, now)
         with self._store.transaction() as tx:
             transitions.keep(tx, kept)
             transitions.record(tx, moves, proposed, now=now, links=self._bench.links)

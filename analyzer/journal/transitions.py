@@ -36,7 +36,7 @@ from analyzer.store.database import Reader, Store, Transaction
 from collector.model import Rejected, Rejection, ResourceId, TenantId
 
 SILENT = {TransitionType.PENDING, TransitionType.WITHDRAWN}
-"""Written down, never sent."""
+"""Written down, never sent; what is part of another incident is not, either."""
 
 LABELS = ("confirmed", "false_alarm")
 
@@ -54,6 +54,7 @@ class IncidentFilter:
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 100
+    parts: bool = True  # those that are part of another one, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ class _Pen:
             **same, seq=incident.seq, recorded_at=stored(self._now), state=incident.state.value,
             reason=change.reason, by_whom=by,
         )  # fmt: skip
-        if change.type in SILENT:
+        if change.type in SILENT or incident.part_of is not None:
             return None
         return self._tell(
             f"incident.{change.type}", incident.id, change.at, about(incident), change.reason,
@@ -355,6 +356,7 @@ def _write(tx: Transaction, incident: Incident, *, withdrawn: bool) -> None:
         victims=[harm.tenant for harm in finding.victims],
         withdrawn=withdrawn,
         body=dump(incident),
+        part_of=incident.part_of,
     )
 
 
@@ -414,6 +416,7 @@ def incidents(store: Store, which: IncidentFilter | None = None) -> list[Inciden
         from_ts=stored(which.since),
         to_ts=stored(which.until),
         limit=which.limit,
+        parts=which.parts,
     )
     return [load(body, Incident) for (body,) in rows]
 

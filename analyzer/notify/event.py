@@ -18,6 +18,7 @@ MAX_VICTIMS = 20
 """Victims listed in a message; the count is always the true one."""
 
 MAX_RIVALS = 3
+MAX_LINKS = 8
 MAX_TEXT = 300
 """Characters kept of any sentence, so that hostile names cannot outgrow a 20 kB body."""
 

@@ -3,7 +3,7 @@ DELETE FROM incidents WHERE id = $id
 
 -- name: journal_incident_insert
 INSERT INTO incidents VALUES ($id, $resource, $kind, $state, $severity, $started_at, $updated_at,
-    $detected_at, $ended_at, $seq, $aggressors, $victims, $withdrawn, $body)
+    $detected_at, $ended_at, $seq, $aggressors, $victims, $withdrawn, $body, $part_of)
 
 -- name: journal_incident
 SELECT body, withdrawn FROM incidents WHERE id = $id
@@ -18,6 +18,7 @@ ORDER BY started_at, id
 -- The overlap of [started_at, ended_at or now) with [from, to); newest first.
 SELECT body FROM incidents
 WHERE NOT withdrawn
+    AND ($parts OR part_of IS NULL)
     AND ($states IS NULL OR list_contains($states, state))
     AND ($kind IS NULL OR kind = $kind)
     AND ($resource IS NULL OR resource = $resource)

@@ -8,7 +8,7 @@ from dash import Dash, html
 from dash.development.base_component import Component
 
 from analyzer.api.views.alerts import SilenceElsewhere
-from analyzer.api.views.incidents import CheckView, HarmView, IncidentDetail
+from analyzer.api.views.incidents import CheckView, HarmView, IncidentDetail, LinkView
 from dashboard import address, client, wording
 from dashboard.client import Client
 from dashboard.components import kpi, table
@@ -176,6 +176,7 @@ def head(view: IncidentDetail) -> Component:
             ),
             *[_silence(one) for one in view.silenced_elsewhere],
             html.P(" ".join(gist(view)), className="pw-explain"),
+            *_chain(view),
             *_all_words(view),
             html.Div(actions(view), className="pw-row pw-actions"),
         ],
@@ -188,6 +189,27 @@ def _silence(one: SilenceElsewhere) -> Component:
     until = wording.moment(one.until)
     words = f"Silenced in {one.where} until {until} by {one.author}: {one.comment}"
     return html.P([badge("silenced", "plain"), " ", words], className="pw-dim")
+
+
+def _chain(view: IncidentDetail) -> list[Component]:
+    """'began on queue:jobs 16:06:10 → db:shard-1 16:06:40, 30 suffer', or whose part it is."""
+    if view.part_of is not None:
+        told = html.A(view.part_of, href=f"/incidents/{address.quoted(view.part_of)}")
+        return [html.P(["Part of ", told, ", which is told for both."])]
+    if len(view.chain) < 2:
+        return []
+    steps = [html.Li(_step(link, view), className="pw-num") for link in view.chain]
+    return [html.P("One trouble, from its cause on:"), html.Ol(steps, className="pw-chain")]
+
+
+def _step(link: LinkView, view: IncidentDetail) -> list[Component | str]:
+    here = link.incident == view.id
+    where = html.Strong(link.resource) if here else html.A(
+        link.resource, href=f"/incidents/{address.quoted(link.incident)}"
+    )  # fmt: skip
+    ended = f" to {wording.clock(link.ended_at)}" if link.ended_at else ""
+    hurt = "1 tenant suffers" if link.victims == 1 else f"{link.victims:,} tenants suffer"
+    return [where, f" from {link.started_at:%H:%M:%S}{ended}: {hurt}"]
 
 
 def _all_words(view: IncidentDetail) -> list[Component]:

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from plotly.utils import PlotlyJSONEncoder
 
 from analyzer.api.views.alerts import SilenceElsewhere
+from analyzer.api.views.incidents import LinkView
 from dashboard import address, pages
 from dashboard.client import Client
 from dashboard.components import rule_forms, rules
@@ -84,6 +85,23 @@ def test_a_fresh_start_divides_by_no_tenants():
 def test_incident_numbers_tell_who_how_much_and_at_what_price():
     values = [card.value for card in incident.facts(VIEW)]
     assert values == ["6.4×", "18", "+104 ms", "94 %", "18.40 EUR"]
+
+
+def test_one_trouble_on_two_resources_is_a_way_from_its_cause():
+    began = VIEW.started_at
+    chain = [
+        LinkView(incident="INC-Q", resource="queue:jobs", kind="noisy_neighbour",
+                 started_at=began, ended_at=None, victims=12),
+        LinkView(incident=VIEW.id, resource=VIEW.resource, kind="noisy_neighbour",
+                 started_at=began, ended_at=None, victims=1),
+    ]  # fmt: skip
+    shown = json.dumps(incident.head(VIEW.model_copy(update={"chain": chain})),
+                       cls=PlotlyJSONEncoder)  # fmt: skip
+    assert shown.index("queue:jobs") < shown.index(": 12 tenants suffer")
+    assert shown.index(": 12 tenants suffer") < shown.index(": 1 tenant suffers")
+    assert "/incidents/INC-Q" in shown
+    part = incident.head(VIEW.model_copy(update={"part_of": "INC-9"}))
+    assert "/incidents/INC-9" in json.dumps(part, cls=PlotlyJSONEncoder)
 
 
 def test_an_incident_that_blames_nobody_charges_nobody():

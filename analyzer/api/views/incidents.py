@@ -63,7 +63,19 @@ class IncidentSummary(View):
     ended_at: datetime | None
     acknowledged_by: str | None
     label: str | None
+    part_of: str | None = None  # the incident that tells of this one, too
     muted: str | None = None  # why nobody is told of it now: a silence, a window, what explains it
+
+
+class LinkView(View):
+    """One resource a trouble reached; the chain begins with the cause."""
+
+    incident: str
+    resource: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime | None
+    victims: int
 
 
 class Band(View):
@@ -104,6 +116,7 @@ class IncidentDetail(IncidentSummary):
     timeline: list[TimelineEntry]
     explanation: list[str]  # sentences, as `partywall explain` prints them
     decisions: list[DecisionView]
+    chain: list[LinkView] = Field(default_factory=list)
     silenced_elsewhere: list[SilenceElsewhere] = Field(default_factory=list)
     # what others told us of, while it lasted
     annotations: list[AnnotationView] = Field(default_factory=list)

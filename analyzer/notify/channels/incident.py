@@ -7,7 +7,7 @@ from typing import Any
 
 from analyzer.model import Blame, Decision, Harm, Incident, Signal
 from analyzer.notify.channels.message import rfc3339
-from analyzer.notify.event import Event, Links, cut
+from analyzer.notify.event import MAX_LINKS, Event, Links, cut
 
 JsonObject = dict[str, Any]
 
@@ -64,6 +64,17 @@ def incident_object(incident: Incident, victims: int, links: Links) -> JsonObjec
             "high": number(finding.limit_high),
             "unit": "busy seconds per second",
         },
+        "chain": [
+            {
+                "incident": link.incident,
+                "resource": link.resource,
+                "kind": link.kind.value,
+                "started_at": rfc3339(link.started_at),
+                "ended_at": rfc3339(link.ended_at) if link.ended_at else None,
+                "victims": link.victims,
+            }
+            for link in incident.chain[:MAX_LINKS]
+        ],
         "caveats": [cut(caveat) for caveat in finding.caveats],
         "links": {
             "evidence": links.incident(incident.id),

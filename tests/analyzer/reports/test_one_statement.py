@@ -140,6 +140,7 @@ def _write_down(store: Store, case: Any) -> None:
             severity="page", started_at=plain(case.started_at), updated_at=plain(case.updated_at),
             detected_at=plain(case.detected_at), ended_at=plain(case.ended_at), seq=1,
             aggressors=["acme"], victims=["globex", "initech"], withdrawn=False, body=dump(case),
+            part_of=None,
         )  # fmt: skip
 
 
