@@ -123,8 +123,9 @@ def _fees_over(fees: list[Price], hours: int, scale: int, cells: Sums, lines: Li
     """Fees over other resources, those first that no waiting fee is over."""
     while fees:
         waiting = {price.resource for price in fees}
-        ready = next(price for price in fees if not waiting & set(price.over))
-        for price in [price for price in fees if price.resource == ready.resource]:
+        late = {price.resource for price in fees if waiting & set(price.over)}
+        ready = next(price.resource for price in fees if price.resource not in late)
+        for price in [price for price in fees if price.resource == ready]:
             fees.remove(price)
             bill = int(price.amount * 10**scale) * hours
             paid: dict[str, int] = defaultdict(int)

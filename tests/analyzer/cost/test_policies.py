@@ -257,6 +257,16 @@ def test_every_policy_agrees_with_the_obvious_engine(shelf, used, sheet, above, 
     agree(shelf, used, [*sheet, *above], policy, system)
 
 
+def test_a_fee_of_two_prices_waits_for_what_either_is_over(shelf):
+    fees = [
+        Price("support", "0", kind="fixed", over=(SHARD,)),
+        Price("support", "1", kind="fixed", over=("ops",)),
+        Price("ops", "1", kind="fixed", over=(SHARD,)),
+    ]
+    used = [Hour(at=0, tenant="acme", resource=SHARD, busy_us=HOUR_US, count=1)]
+    agree(shelf, used, [Price(SHARD, "1"), *fees], TIERS, "retained")
+
+
 @pytest.mark.soak
 @given(hours, prices, fees, policies, systems)
 @settings(LONG, max_examples=5000)
