@@ -26,6 +26,7 @@ from analyzer.api import (
     incidents,
     money,
     placement,
+    precision,
     problems,
     report_deliveries,
     reports,
@@ -102,7 +103,7 @@ class Analyzer:
         sync_endpoints(store, settings.sending(), clock())
         sync_rules(store, settings.rules(), clock())
         windows = Windows(store, settings.windows, settings.detect)
-        bench = Bench(settings.detect, settings.flags, settings.decisions, links)
+        bench = Bench(settings.detect, settings.flags, settings.decisions, links, settings.tuning)
         rooms = Rooms(
             store=store,
             ingest=Ingest(store, keep=settings.drained_directory),
@@ -299,6 +300,7 @@ def api(analyzer: Analyzer, clock: Clock) -> FastAPI:
     v1.include_router(
         incidents.router(store, clock, analyzer.links, pulse.touched, settings.money())
     )
+    v1.include_router(precision.router(store, clock, settings.flags, settings.tuning))
     v1.include_router(decisions.router(store, clock, analyzer.links, pulse.touched))
     v1.include_router(alerts.router(store, clock, settings.sending()))
     v1.include_router(bills.router(store, clock, settings.money()))

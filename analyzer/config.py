@@ -13,6 +13,7 @@ from analyzer.density.breakeven import BreakevenSettings
 from analyzer.density.dimensions import MEASURED
 from analyzer.detect.settings import DetectSettings
 from analyzer.incidents.flags import FlagPolicy
+from analyzer.incidents.labels import TuningSettings
 from analyzer.journal.budgets import Budget
 from analyzer.journal.budgets import problems as budget_problems
 from analyzer.model import Isolation
@@ -96,6 +97,7 @@ class AnalyzerSettings:
     detect: DetectSettings = DetectSettings()
     windows: WindowSettings = WindowSettings()
     flags: FlagPolicy = FlagPolicy()
+    tuning: TuningSettings = TuningSettings()
     decisions: DecisionPolicy = DecisionPolicy()
     notify: NotifySettings = NotifySettings()
     routing: RoutingSettings = RoutingSettings()
@@ -153,6 +155,7 @@ class AnalyzerSettings:
             self.detect,
             self.windows,
             self.flags,
+            self.tuning,
             self.decisions,
             self.breakeven,
         ):

@@ -20,6 +20,7 @@ from analyzer.api.views.cost import CostPage, CostTree
 from analyzer.api.views.decisions import DecisionView
 from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
 from analyzer.api.views.placement import PlanView, WhatIfView
+from analyzer.api.views.precision import PrecisionView
 from analyzer.api.views.reports import ReportView
 from analyzer.api.views.resources import (
     DensityRow,
@@ -241,6 +242,7 @@ HEATMAP = TypeAdapter(Heatmap)
 DENSITY = TypeAdapter(list[DensityRow])
 INCIDENTS = TypeAdapter(list[IncidentSummary])
 INCIDENT = TypeAdapter(IncidentDetail)
+PRECISION = TypeAdapter(PrecisionView)
 TENANTS = TypeAdapter(TenantPage)
 TENANT = TypeAdapter(TenantDetail)
 RESOURCES = TypeAdapter(list[ResourceView])

@@ -102,7 +102,8 @@ def incident_losses(
 ) -> list[Loss]:
     """What one incident cost, at the victims' plan prices (or what they cost last week)."""
     worth: dict[str, Fraction] = {}
-    tenants, scale = read_tenants(reader), settings.scale
+    tenants = read_tenants(reader, incident.started_at, now)
+    scale = settings.scale
     plans = {plan.name: Decimal(plan.price) for plan in settings.plans}
     costs = {row[0]: Decimal(row[1]) for row in reader.rows("account_newest_totals")}
     for harm in incident.finding.victims:

@@ -60,7 +60,7 @@ def make_statement(
     ]
     intervals = {(charge.start, charge.end) for charge in due}
     uses = {interval: read_use(reader, *interval) for interval in intervals}
-    resources, tenants = read_resources(reader), read_tenants(reader)
+    resources, tenants = read_resources(reader), read_tenants(reader, week.start, end)
     plans = read_plans(reader)
     seconds = _seconds(tenants, uses.values(), week.start, end)
     used = [uses[charge.start, charge.end] for charge in due]

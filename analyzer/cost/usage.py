@@ -87,10 +87,22 @@ def read_operations(reader: Reader, start: datetime, end: datetime) -> tuple[str
     return chosen, found.get(chosen, {})
 
 
-def read_tenants(reader: Reader) -> dict[str, Tenant]:
-    """The registry by id."""
+def read_tenants(reader: Reader, start: datetime, end: datetime) -> dict[str, Tenant]:
+    """The registry by id. Who used something between the two instants was there since then, even
+    where it was registered later: a platform is often older than its entry.
+    """
+    first = dict(reader.rows("cost_first_use", start=naive(start), end=naive(end)))
     rows = reader.rows("cost_tenants")
-    return {r[0]: Tenant(r[0], r[1], r[2], r[3], aware(r[4]), aware(r[5])) for r in rows}
+    return {
+        ident: Tenant(
+            ident, name, plan, price, _earlier(aware(created), aware(first.get(ident))), aware(gone)
+        )
+        for ident, name, plan, price, created, gone in rows
+    }
+
+
+def _earlier(created: datetime | None, used: datetime | None) -> datetime | None:
+    return created if created is None or used is None else min(created, used)
 
 
 def read_resources(reader: Reader) -> dict[str, Resource]:

@@ -14,7 +14,9 @@ from analyzer.decisions.relocation import Home, Stay, relocated
 from analyzer.detect import DetectSettings, ResourceWindows, detect
 from analyzer.incidents.chain import chain
 from analyzer.incidents.flags import FlagPolicy, advance_all
+from analyzer.incidents.labels import TuningSettings
 from analyzer.journal import transitions
+from analyzer.journal.learning import in_force
 from analyzer.journal.transitions import IncidentFilter
 from analyzer.model import (
     Decision,
@@ -58,6 +60,7 @@ class Bench:
     flags: FlagPolicy = field(default_factory=FlagPolicy)
     decisions: DecisionPolicy = field(default_factory=DecisionPolicy)
     links: Links = field(default_factory=Links)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Judge:
         self._store = store
         self._windows = windows
         self._bench = bench
+        self._flags = bench.flags
         self._until: datetime | None = None
         self._seen: dict[ResourceId, np.datetime64] = {}
 
@@ -89,6 +93,7 @@ class Judge:
         """Judge windows that ended by `until`, in order; each moment is one transaction."""
         if self._until is None:
             self._until = self._restored(until)
+        self._flags = in_force(self._store, self._bench.flags, self._bench.tuning, now)
         judged = self._until
         for at in self._moments(judged, until):
             self._windows.advance(at)
@@ -146,7 +151,7 @@ class Judge:
             had = tracked.get(view.resource, [])
             if had or findings:
                 after, changes = advance_all(
-                    had, findings, resource=view.resource, at=at, policy=self._bench.flags
+                    had, findings, resource=view.resource, at=at, policy=self._flags
                 )
                 kept += after
                 moves += changes

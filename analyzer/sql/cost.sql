@@ -102,6 +102,12 @@ SELECT
 FROM tenants
 GROUP BY id;
 
+-- name: cost_first_use
+-- When each tenant was first heard of in an interval.
+SELECT tenant, min(ts) AS first FROM usage_1h
+WHERE ts >= $start AND ts < $end
+GROUP BY tenant;
+
 -- name: cost_presence
 -- Seconds each tenant was placed on each resource.
 SELECT

@@ -149,3 +149,14 @@ ORDER BY begun
 SELECT resource, kind, aggressors, victims FROM incidents
 WHERE NOT withdrawn AND state IN ('firing', 'flapping')
 ORDER BY started_at DESC, id
+
+-- name: journal_labelled
+-- The newest label of every incident labelled since, with how sure its finding was.
+SELECT
+    i.id, i.kind, json_extract(i.body, '$.finding.confidence')::DOUBLE AS confidence,
+    arg_max(l.label, l.ts) = 'confirmed' AS "right"
+FROM labels AS l
+JOIN incidents AS i ON i.id = l.incident
+WHERE l.ts >= $since
+GROUP BY i.id, i.kind, i.body
+ORDER BY i.id

@@ -289,9 +289,12 @@ def _reconciled(page: CostPage) -> str:
 
 
 def pools_table(page: CostPage) -> Component:
+    """The column of adjustments is there once a bill replaced an estimate."""
+    billed = any(one.adjustment is not None for one in page.resources)
     names = ("Resource", "Bill", "Allocated", "Idle", "Unattributed", "Against estimate")
     columns = [
-        Column(name, number=name != "Resource", wide_only=name in names[4:]) for name in names
+        Column(name, number=name != "Resource", wide_only=name in names[4:])
+        for name in names[: None if billed else -1]
     ]
     rows: list[list[Cell]] = [
         [
@@ -300,11 +303,15 @@ def pools_table(page: CostPage) -> Component:
                 wording.money(amount, "")
                 for amount in (one.bill, one.allocated, one.idle, one.unattributed)
             ],
-            "–" if one.adjustment is None else wording.money(one.adjustment, ""),
+            *([_adjusted(one)] if billed else []),
         ]
         for one in page.resources
     ]
     return table.table(columns, rows, "Cost of each resource")
+
+
+def _adjusted(one: ResourceCost) -> str:
+    return "–" if one.adjustment is None else wording.money(one.adjustment, "")
 
 
 def _named(one: ResourceCost) -> Cell:

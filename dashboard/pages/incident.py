@@ -276,7 +276,7 @@ def facts(view: IncidentDetail) -> list[Kpi]:
         Kpi("Victims", f"{len(view.harms):,}", _promises(view.harms), "victim"),
         Kpi("Latency added", added, typical, "victim"),
         Kpi(
-            "Resource in use",
+            "Load against capacity",
             wording.percent(view.utilisation),
             view.resource,
             "bad" if (view.utilisation or 0) > 0.8 else "",

@@ -6,13 +6,16 @@ from dash import Dash, html
 from dash.development.base_component import Component
 
 from analyzer.api.views.incidents import IncidentSummary
+from analyzer.api.views.precision import PrecisionView
 from dashboard import address, client, wording
 from dashboard.client import Client
-from dashboard.components import kpi
+from dashboard.components import behind, kpi
 from dashboard.components.chips import chips, cleared
 from dashboard.components.grid import GridColumn, grid
 from dashboard.components.kpi import Kpi
-from dashboard.components.panel import panel
+from dashboard.components.panel import graph, panel
+from dashboard.components.table import Cell
+from dashboard.figures import precision
 from dashboard.pages.overview import OPEN
 from dashboard.wiring import Ask, Filled, connect, empty, follow
 
@@ -49,6 +52,15 @@ def layout(_at: address.Address) -> list[Component]:
             grid("cases-grid", COLUMNS, height=560, empty="No incident matches."),
             height=600,
         ),
+        panel(
+            "right",
+            "How often we were right",
+            "By the labels people gave: on the dotted line we are as right as we say.",
+            html.P(id="right-words", className="pw-explain"),
+            graph("right-graph", precision.HEIGHT, "Part confirmed against confidence said"),
+            behind.place("right-data"),
+            height=precision.HEIGHT,
+        ),
     ]
 
 
@@ -77,9 +89,58 @@ def register(app: Dash, api: Client) -> None:
             return empty("No incident so far. When one tenant hurts others, it is told here.")
         return Filled(([row(one) for one in found],))
 
+    async def right(ask: Ask) -> Filled:
+        view = await api.get(client.PRECISION, "/precision")
+        if not view.overall.judged:
+            return empty(
+                "Nobody judged an incident yet. Confirm one or mark a false alarm on its page: "
+                "here it is counted."
+            )
+        figure = precision.reliability(view, ask.scheme)
+        head = ("Kind", "Judged", "Confirmed", "Precision", "95 % interval")
+        told = behind.behind(head, precision_rows(view), f"Labels of the last {view.days} days")
+        return Filled((verdict(view), figure, told))
+
+    connect(
+        app,
+        "right",
+        [("right-words", "children"), ("right-graph", "figure"), ("right-data", "children")],
+        right,
+    )
     connect(app, "sum", [("sum-cards", "children")], numbers)
     connect(app, "cases", [("cases-grid", "rowData")], cases)
     follow(app, "cases-chips", filters)
+
+
+def verdict(view: PrecisionView) -> str:
+    """'18 of 20 judged incidents were confirmed: 90 % (70 to 97 %). ...'"""
+    all_ = view.overall
+    between = f"{wording.percent(all_.low)} to {wording.percent(all_.high)}"
+    said = (
+        f"{all_.right} of {wording.plural(all_.judged, 'judged incident')} "
+        f"{'was' if all_.right == 1 else 'were'} confirmed: "
+        f"{wording.percent(all_.value)} ({between})."
+    )
+    if view.threshold == view.configured:
+        return f"{said} The threshold stays at {view.in_force:.2f}: {view.reason}."
+    if view.tuning:
+        moved = f"The threshold is {view.in_force:.2f}, not {view.configured:.2f}"
+        return f"{said} {moved}: {view.reason}."
+    return (
+        f"{said} Labels ask for a threshold of {view.threshold:.2f} instead of {view.in_force:.2f} "
+        f"({view.reason}); [tuning] enabled = true would set it."
+    )
+
+
+def precision_rows(view: PrecisionView) -> list[list[Cell]]:
+    lines = [(wording.kind(one.kind), one.precision) for one in view.kinds]
+    return [
+        [
+            name, f"{p.judged:,}", f"{p.right:,}", wording.percent(p.value),
+            f"{wording.percent(p.low)} to {wording.percent(p.high)}",
+        ]
+        for name, p in [*lines, ("all", view.overall)]
+    ]  # fmt: skip
 
 
 def filters(at: address.Address) -> list[Component]:

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What happened, and who looks after it.")
     group.callback(invoke_without_command=True)(incidents)
     group.command()(acknowledge)
+    group.command()(precision)
     app.add_typer(group, name="incidents")
     app.command()(explain)
 
@@ -43,6 +44,24 @@ def acknowledge(
             {"by": by or getpass.getuser()},
         )
     print(f"{after.id}: acknowledged by {after.acknowledged_by}")
+
+
+def precision(
+    config: ConfigOption = None, api: ApiOption = "", form: FormatOption = Format.TABLE
+) -> None:
+    """How often people say we were right, and the threshold their labels ask for."""
+    from analyzer.api.views.precision import PrecisionView
+
+    with connect(config, api) as client:
+        view = client.get(PrecisionView, "/precision")
+    lines = {
+        kind: f"{p.right} of {p.judged} confirmed, {percent(p.value)} "
+        f"({percent(p.low)} to {percent(p.high)})"
+        for kind, p in [*((one.kind, one.precision) for one in view.kinds), ("all", view.overall)]
+    }
+    lines["threshold"] = f"{view.in_force:.2f} in force, labels ask for {view.threshold:.2f}"
+    lines["why"] = view.reason
+    show_one(view, lines, form)
 
 
 def incidents(

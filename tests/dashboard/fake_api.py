@@ -33,6 +33,7 @@ from analyzer.api.views.cost import CostPage, CostTree
 from analyzer.api.views.decisions import DecisionView
 from analyzer.api.views.incidents import IncidentDetail, IncidentSummary
 from analyzer.api.views.placement import PlanView
+from analyzer.api.views.precision import PrecisionView
 from analyzer.api.views.reports import ReportView
 from analyzer.api.views.resources import (
     DensityRow,
@@ -178,6 +179,10 @@ def _incidents(app: FastAPI, fake: FakeApi) -> None:
         rows = [story.incident_summary(s, number) for number in range(42, 30, -1)]
         rows = [r for r in rows if not (s.calm and r.state == "firing")]
         return [r for r in rows if (not state or r.state in state) and kind in {"", r.kind}][:limit]
+
+    @app.get("/api/v1/precision")
+    async def precision() -> PrecisionView:
+        return story_incident.precision(fake.story())
 
     @app.get("/api/v1/incidents/{name}")
     async def incident(name: str) -> IncidentDetail:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from analyzer.api.precision import precision_view
 from analyzer.api.views.alerts import DeliveryView, EndpointView
 from analyzer.api.views.decisions import DecisionView
 from analyzer.api.views.incidents import (
@@ -17,13 +18,34 @@ from analyzer.api.views.incidents import (
     RivalView,
     TimelineEntry,
 )
+from analyzer.api.views.precision import PrecisionView
 from analyzer.api.views.reports import ReportView
 from analyzer.api.views.tenants import PlacementView, ResourceUsage, TenantDetail, UsagePoint
+from analyzer.incidents.flags import FlagPolicy
+from analyzer.incidents.labels import Labelled, TuningSettings
+from analyzer.model import IncidentId, Kind
 from tests.dashboard import story
 from tests.dashboard.story import INCIDENT, Story
 
 WINDOWS = 144
 STEP_S = 30
+
+
+def precision(s: Story) -> PrecisionView:
+    """Nineteen of twenty-four were right; labels ask for a higher bar."""
+    judged = [
+        Labelled(
+            IncidentId(f"INC-{k}"),
+            Kind.CAPACITY if k % 6 == 0 else Kind.NOISY_NEIGHBOUR,
+            confidence,
+            right=right,
+        )
+        for k, (confidence, right) in enumerate(
+            [*[(0.96, True)] * 14, (0.96, False), *[(0.85, True)] * 4,
+             (0.6, True), *[(0.6, False)] * 4]
+        )
+    ]  # fmt: skip
+    return precision_view(judged if s.tenants else [], FlagPolicy(), TuningSettings())
 
 
 def incident(s: Story) -> IncidentDetail:

@@ -87,6 +87,20 @@ def test_incident_numbers_tell_who_how_much_and_at_what_price():
     assert values == ["6.4×", "18", "+104 ms", "94 %", "18.40 EUR"]
 
 
+def test_labels_are_told_as_a_part_and_what_they_ask_for():
+    view = story_incident.precision(STORY)
+    words = incidents.verdict(view)
+    assert words.startswith("19 of 24 judged incidents were confirmed: 79 % (60 % to 91 %).")
+    assert "Labels ask for a threshold of 0.65 instead of 0.35" in words
+    assert "[tuning] enabled = true" in words
+    tuned = view.model_copy(update={"tuning": True, "in_force": 0.65})
+    assert "The threshold is 0.65, not 0.35" in incidents.verdict(tuned)
+    rows = incidents.precision_rows(view)
+    assert [row[:3] for row in rows] == [
+        ["Noisy neighbour", "20", "15"], ["Capacity", "4", "4"], ["all", "24", "19"],
+    ]  # fmt: skip
+
+
 def test_one_trouble_on_two_resources_is_a_way_from_its_cause():
     began = VIEW.started_at
     chain = [

@@ -170,6 +170,18 @@ def test_a_fixed_fee_is_shared_by_the_time_a_tenant_was_there(store):
     proof(s)
 
 
+def test_who_used_something_before_it_was_registered_was_there(store):
+    tenant(store, "acme", plan="pro", created_at=WEEK.start + timedelta(hours=84))
+    tenant(store, "globex", plan="pro", created_at=WEEK.start + timedelta(hours=84))
+    add(store, [Hour(0, "acme", "db:shard-1", 1), Hour(90, "globex", "db:shard-1", 1)])
+    terms = CostSettings(
+        prices=(Price("support", "0.01", kind="fixed"),), plans=(Plan("pro", "300"),)
+    )
+    lines = {line.tenant: line for line in statement(store, terms).tenants}
+    assert lines["acme"].shared == 2 * lines["globex"].shared
+    assert (lines["acme"].revenue, lines["globex"].revenue) == (70 * 10_000, 35 * 10_000)
+
+
 def test_a_cache_is_paid_by_volume_and_a_queue_by_operations_without_seconds(store):
     resource(store, "cache:1", None, "cache")
     resource(store, "queue:1", 4, "queue")
