@@ -48,6 +48,7 @@ from analyzer.jobs import Job, Timetable, cycle_job, wall_clock
 from analyzer.journal.advice import attach, propose_demotions
 from analyzer.journal.budgets import watch_budgets
 from analyzer.journal.judgement import Bench, Judge
+from analyzer.journal.slow import Terms, judge_days
 from analyzer.journal.sources import watch
 from analyzer.model import EventType
 from analyzer.notify.announce import announce
@@ -174,6 +175,7 @@ class Analyzer:
             Job("costs", 30.0, renew),
             Job("advise", 300.0, self.advise),
             Job("demotions", 3600.0, self.demote),
+            Job("growth", 600.0, self.judge_days),
             Job("budgets", 300.0, watch_spending),
             Job("retain", 3600.0, retain),
             Job("compact", 600.0, compact),
@@ -195,6 +197,11 @@ class Analyzer:
             self.store, now=now, settings=settings.money(), terms=settings.breakeven,
             mode=settings.decisions.mode, links=self.links,
         )  # fmt: skip
+
+    def judge_days(self, now: datetime) -> object:
+        """Look for growth that only days show."""
+        terms = Terms(self.settings.slow, self.settings.decisions, self.links)
+        return judge_days(self.store, terms, now=now)
 
     def bring(self, now: datetime) -> Round:
         """Deliver the reports that are due."""

@@ -12,6 +12,7 @@ from analyzer.decisions.decide import DecisionPolicy
 from analyzer.density.breakeven import BreakevenSettings
 from analyzer.density.dimensions import MEASURED
 from analyzer.detect.settings import DetectSettings
+from analyzer.detect.slow import SlowSettings
 from analyzer.incidents.flags import FlagPolicy
 from analyzer.incidents.labels import TuningSettings
 from analyzer.journal.budgets import Budget
@@ -95,6 +96,7 @@ class AnalyzerSettings:
     compaction: CompactionSettings = CompactionSettings()
     keeps: tuple[KeepSettings, ...] = ()
     detect: DetectSettings = DetectSettings()
+    slow: SlowSettings = SlowSettings()
     windows: WindowSettings = WindowSettings()
     flags: FlagPolicy = FlagPolicy()
     tuning: TuningSettings = TuningSettings()
@@ -153,6 +155,7 @@ class AnalyzerSettings:
             self.retention,
             self.compaction,
             self.detect,
+            self.slow,
             self.windows,
             self.flags,
             self.tuning,

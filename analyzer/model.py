@@ -137,6 +137,11 @@ class Finding:
     recovers: bool | None = None
 
 
+PATH_WINDOWS = "windows"
+PATH_DAYS = "days"
+"""Which grain an incident is judged at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One resource a trouble reached: the incident there, and how many suffer from it."""
@@ -179,6 +184,7 @@ class Incident:
     told_at: datetime | None = None
     part_of: IncidentId | None = None
     chain: tuple[Link, ...] = ()
+    path: str = PATH_WINDOWS
 
 
 class TransitionType(StrEnum):

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import polars as pl
 
 from analyzer.api.views.incidents import Band
-from analyzer.model import Finding, Incident
+from analyzer.model import PATH_DAYS, Finding, Incident
 from analyzer.store.database import Store
 
 _BEFORE = timedelta(minutes=20)
+_WEEK_BEFORE = timedelta(days=7)
 _AFTER = timedelta(minutes=10)
 _MOST_POINTS = 360
 _STEPS_S = (10, 30, 60, 300, 900, 3600)
@@ -32,7 +33,8 @@ class Clock:
     @classmethod
     def around(cls, incident: Incident, *, now: datetime) -> Clock:
         """20 minutes before the harm to 10 after it, in at most 360 steps."""
-        since = incident.started_at - _BEFORE
+        before = _WEEK_BEFORE if incident.path == PATH_DAYS else _BEFORE
+        since = incident.started_at - before
         until = min((incident.ended_at or now) + _AFTER, now)
         span_s = max((until - since).total_seconds(), 60.0)
         step_s = next((s for s in _STEPS_S if span_s / s <= _MOST_POINTS), _STEPS_S[-1])

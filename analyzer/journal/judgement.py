@@ -19,6 +19,7 @@ from analyzer.journal import transitions
 from analyzer.journal.learning import in_force
 from analyzer.journal.transitions import IncidentFilter
 from analyzer.model import (
+    PATH_WINDOWS,
     Decision,
     DecisionState,
     Incident,
@@ -130,12 +131,15 @@ class Judge:
         self._windows.advance(start)
         self._seen = {view.resource: view.ts[-1] for view in self._windows if view.ts.size}
         past = IncidentFilter(since=start - _TAUGHT, limit=10_000)
-        self._windows.exclude(transitions.incidents(self._store, past))
+        known = transitions.incidents(self._store, past)
+        self._windows.exclude(one for one in known if one.path == PATH_WINDOWS)
         return start
 
     def _moment(self, at: datetime, now: datetime) -> Judged:
         grace = timedelta(seconds=self._bench.flags.grace_s)
-        tracked = _by_resource(transitions.open_incidents(self._store, resolved_since=at - grace))
+        known = transitions.open_incidents(self._store, resolved_since=at - grace)
+        tracked = _by_resource([one for one in known if one.path == PATH_WINDOWS])
+        by_days = [one for one in known if one.path != PATH_WINDOWS]
         kept: list[Incident] = []
         moves: list[Transition] = []
         kinds: dict[ResourceId, ResourceKind] = {}
@@ -161,7 +165,7 @@ class Judge:
         linked = chain(before.values(), moves, kinds=kinds, at=at)
         touched = {i.id for i in kept}
         kept = [i for i in linked.incidents if i.id in touched or i != before[i.id]]
-        judged = self._written(at, now, kept, list(linked.moves), list(linked.incidents))
+        judged = self._written(at, now, kept, list(linked.moves), [*linked.incidents, *by_days])
         # Only now: what could not be written must be judged again.
         self._seen, self._until = seen, at
         return judged

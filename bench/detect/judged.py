@@ -89,7 +89,7 @@ def judge_all(
             trailing = learn(view, settings) or trailing
         normal = trailing
         if habit is not None and normal is not None and end * windows.window_s > habit.since_s:
-            normal = seasoned(normal, habit.season)
+            normal = seasoned(normal, _known(habit.season, normal.demand.size))
         found = detect(until(windows, end, trains, normal, behind), settings)
         findings += [(end - 1, f) for f in found]
         if not tracked and not found:
@@ -107,6 +107,21 @@ def judge_all(
         for incident in (i for i in tracked if i.kind is not Kind.SELF_INFLICTED):
             _poison(trains, windows, incident)
     return Judged(list(fired.values()), findings)
+
+
+def _known(season: Season, tenants: int) -> Season:
+    """Who goes by a new name has no earlier weeks."""
+    missing = tenants - season.weeks.size
+    if missing <= 0:
+        return season
+    unknown = np.full(missing, np.nan)
+    return Season(
+        weeks=np.concatenate([season.weeks, np.zeros(missing)]),
+        demand=np.concatenate([season.demand, unknown]),
+        demand_spread=np.concatenate([season.demand_spread, unknown]),
+        felt=np.concatenate([season.felt, unknown]),
+        felt_spread=np.concatenate([season.felt_spread, unknown]),
+    )
 
 
 def _poison(trains: np.ndarray, windows: ResourceWindows, incident: Incident) -> None:
