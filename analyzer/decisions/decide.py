@@ -53,7 +53,9 @@ _PROPOSE = (
 @dataclass(frozen=True, slots=True)
 class DecisionPolicy:
     """`max_throttles` at once and `max_share` of a resource's load are the blast-radius brake;
-    `repeats` blamed incidents within `repeat_s` earn a move (or a promotion from `promote_after`);
+    `repeats` blamed incidents within `repeat_s` earn a move (or a promotion from `promote_after`),
+    and so does blame in `weeks` of the last `of_weeks` weeks, however seldom (a promotion when in
+    all of them);
     `floors` are contracted minima in busy seconds per second. A move or promotion is verified after
     `dwell_s` of data time without an incident by the tenant on the resource it left.
     """
@@ -67,6 +69,8 @@ class DecisionPolicy:
     repeats: int = 3
     promote_after: int = 5
     repeat_s: float = 7 * 86400.0
+    weeks: int = 3
+    of_weeks: int = 4
     dwell_s: float = 1800.0
     floors: Mapping[TenantId, float] | None = None
 
@@ -81,9 +85,16 @@ class DecisionPolicy:
             found.append("decisions.max_throttles: must not be negative, 0 turns throttles off")
         if self.dwell_s <= 0:
             found.append("decisions.dwell_s: must be above 0, such as 1800 for half an hour")
+        if not 1 <= self.weeks <= self.of_weeks <= 26:
+            found.append("decisions.weeks: keep 1 <= weeks <= of_weeks <= 26")
         if not 0 < self.max_share <= 1:
             found.append("decisions.max_share: is a part of one, set it above 0 and at most 1")
         return found
+
+    @property
+    def memory(self) -> timedelta:
+        """How far back incidents count for anything."""
+        return max(timedelta(seconds=self.repeat_s), timedelta(weeks=self.of_weeks))
 
 
 def decide(
@@ -235,7 +246,11 @@ def _lasting(
     policy: DecisionPolicy,
 ) -> Iterator[Decision]:
     """A tenant blamed again and again should not share this resource any longer."""
-    times = _times_blamed(blame.tenant, incident, history, now, policy)
+    blamed = _blamed(blame.tenant, incident, history, now, policy)
+    since = now - timedelta(seconds=policy.repeat_s)
+    times = sum(one.started_at >= since for one in blamed)
+    weeks = _weeks(blamed, now, policy)
+    often = sum(count > 0 for count in weeks)
     # One that proved itself stays verified; once its time is over it is no answer to new trouble.
     told = any(
         d.tenant == blame.tenant
@@ -244,9 +259,9 @@ def _lasting(
         and d.expires_at > now
         for d in standing
     )
-    if times < policy.repeats or told:
+    if (times < policy.repeats and often < policy.weeks) or told:
         return
-    promote = times >= policy.promote_after
+    promote = times >= policy.promote_after or often == policy.of_weeks
     action = Action.PROMOTE if promote else Action.MOVE
     yield Decision(
         id=decision_id(incident.id, action, blame.tenant, now),
@@ -260,24 +275,53 @@ def _lasting(
         expires_at=now + timedelta(seconds=policy.repeat_s),
         target="database" if promote else None,
         mode=policy.mode,
-        evidence=(f"blamed {times} times in {policy.repeat_s / 86400:.0f} days",),
+        evidence=tuple(_reasons(blamed, times, weeks, now, policy)),
     )
 
 
-def _times_blamed(
+def _blamed(
     tenant: TenantId,
     incident: Incident,
     history: Sequence[Incident],
     now: datetime,
     policy: DecisionPolicy,
-) -> int:
-    since = now - timedelta(seconds=policy.repeat_s)
-    blamed = {
-        i.id
-        for i in (*history, incident)
-        if i.kind is Kind.NOISY_NEIGHBOUR
-        and i.started_at >= since
-        and i.detected_at is not None
-        and any(b.tenant == tenant for b in i.finding.aggressors)
+) -> list[Incident]:
+    """Incidents that blame the tenant, as far back as anything counts; parts count with their
+    whole, so that one trouble is one.
+    """
+    known = {
+        one.id: one
+        for one in (*history, incident)
+        if one.kind is Kind.NOISY_NEIGHBOUR
+        and one.part_of is None
+        and one.started_at >= now - policy.memory
+        and one.detected_at is not None
+        and any(b.tenant == tenant for b in one.finding.aggressors)
     }
-    return len(blamed)
+    return list(known.values())
+
+
+def _weeks(blamed: Sequence[Incident], now: datetime, policy: DecisionPolicy) -> list[int]:
+    """How often in each of the last weeks, the newest last."""
+    counts = [0] * policy.of_weeks
+    for one in blamed:
+        age = (now - one.started_at) // timedelta(weeks=1)
+        if 0 <= age < policy.of_weeks:
+            counts[-1 - age] += 1
+    return counts
+
+
+def _reasons(
+    blamed: Sequence[Incident],
+    times: int,
+    weeks: Sequence[int],
+    now: datetime,
+    policy: DecisionPolicy,
+) -> Iterator[str]:
+    yield f"blamed {times} times in {policy.repeat_s / 86400:.0f} days"
+    hit = sum(count > 0 for count in weeks)
+    told = ", ".join(map(str, weeks))
+    yield f"blamed in {hit} of the last {policy.of_weeks} weeks ({told} times, newest last)"
+    lasted = sum(((one.ended_at or now) - one.started_at).total_seconds() for one in blamed)
+    hurt = {harm.tenant for one in blamed for harm in one.finding.victims}
+    yield f"{lasted / 3600:.1f} hours of harm to {len(hurt)} tenants in that time"

@@ -194,7 +194,7 @@ class Judge:
         standing = transitions.open_decisions(self._store)
         if not moves and not standing:
             return []
-        since = now - timedelta(seconds=self._bench.decisions.repeat_s)
+        since = now - self._bench.decisions.memory
         asked = IncidentFilter(kind=Kind.NOISY_NEIGHBOUR, since=since, limit=10_000)
         history = transitions.incidents(self._store, asked) if moves else []
         changed = {each.id: each for each in self._relocated(standing, firing, at)}

@@ -140,6 +140,37 @@ def test_a_repeated_aggressor_should_live_elsewhere(times: int, action: str | No
     assert [str(d.action) for d in made] == ["throttle", *([action] if action else [])]
 
 
+@pytest.mark.parametrize(
+    ("ages", "action"),
+    [
+        ((0, 8), None),
+        ((0, 8, 15), "move"),
+        ((0, 8, 15, 22), "promote"),
+        ((0, 29, 36), None),
+        ((0, 1), None),
+    ],
+)
+def test_trouble_in_most_weeks_counts_however_seldom(ages, action):
+    history = [
+        replace(incident("acme", key=f"INC-W{age}"), started_at=NOW - timedelta(days=age))
+        for age in ages[1:]
+    ]
+    opened = moved(TransitionType.OPENED, incident("acme"))
+    made = decide([opened], [], now=NOW, policy=POLICY, history=history)
+    assert [str(d.action) for d in made] == ["throttle", *([action] if action else [])]
+    if action == "move":
+        assert "blamed in 3 of the last 4 weeks (0, 1, 1, 1 times, newest last)" in made[1].evidence
+
+
+def test_parts_of_one_trouble_count_once():
+    parts = [
+        replace(incident("acme", key=f"INC-{k}"), part_of=incident("acme").id) for k in range(2, 9)
+    ]
+    opened = moved(TransitionType.OPENED, incident("acme"))
+    made = decide([opened], [], now=NOW, policy=POLICY, history=parts)
+    assert [str(d.action) for d in made] == ["throttle"]
+
+
 def test_decisions_are_the_same_however_often_they_are_made():
     assert proposed("acme") == proposed("acme")
 
