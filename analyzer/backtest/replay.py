@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from analyzer.backtest.recorded import Recording, read_recording
 from analyzer.decisions.decide import DecisionPolicy, decide
 from analyzer.detect import DetectSettings, detect
@@ -106,7 +108,7 @@ class Trial:
         self._decisions: dict[str, Decision] = {}
         self._fired: dict[str, Incident] = {}
         self._first: dict[str, Decision] = {}
-        self._seen: dict[ResourceId, datetime] = {}
+        self._seen: dict[ResourceId, np.datetime64] = {}
 
     def run(self, progress: Progress | None) -> Iterator[Verdict]:
         """Feed the recording chunk by chunk and yield what ends."""
@@ -128,19 +130,11 @@ class Trial:
     def _step(self, until: datetime) -> None:
         self._windows.show(until)
         transitions: list[Transition] = []
-        for view in self._windows:
-            if view.ts.size == 0 or not self._due(view.resource, view.ts[-1]):
-                continue
+        for view in self._windows.newer(self._seen):
+            self._seen[view.resource] = view.ts[-1]
             transitions += self._judge(view.resource, until, detect(view, self._settings.detect))
         self._windows.exclude(i for tracked in self._tracked.values() for i in tracked)
         self._decide(transitions, until)
-
-    def _due(self, resource: ResourceId, newest: object) -> bool:
-        """Detection windows longer than the grain are judged once each."""
-        if self._seen.get(resource) == newest:
-            return False
-        self._seen[resource] = newest  # type: ignore[assignment]
-        return True
 
     def _judge(
         self, resource: ResourceId, at: datetime, findings: list[Finding]

@@ -142,12 +142,8 @@ class Judge:
         by_days = [one for one in known if one.path != PATH_WINDOWS]
         kept: list[Incident] = []
         moves: list[Transition] = []
-        kinds: dict[ResourceId, ResourceKind] = {}
         seen = dict(self._seen)
-        for view in self._windows:
-            kinds[view.resource] = view.kind
-            if view.ts.size == 0 or seen.get(view.resource) == view.ts[-1]:
-                continue
+        for view in self._windows.newer(seen):
             seen[view.resource] = view.ts[-1]
             if _fell_silent(view):
                 continue
@@ -162,7 +158,7 @@ class Judge:
                 tracked[view.resource] = after
         self._windows.exclude(i for incidents in tracked.values() for i in incidents)
         before = {i.id: i for incidents in tracked.values() for i in incidents}
-        linked = chain(before.values(), moves, kinds=kinds, at=at)
+        linked = chain(before.values(), moves, kinds=self._windows.kinds, at=at)
         touched = {i.id for i in kept}
         kept = [i for i in linked.incidents if i.id in touched or i != before[i.id]]
         judged = self._written(at, now, kept, list(linked.moves), [*linked.incidents, *by_days])

@@ -77,6 +77,17 @@ class Windows:
         for ring in self._rings.values():
             yield ring.windows()
 
+    def newer(self, seen: Mapping[ResourceId, np.datetime64]) -> Iterator[ResourceWindows]:
+        """Those whose newest window is not the one `seen`: what was judged is not read again."""
+        for ring in self._rings.values():
+            newest = ring.newest
+            if newest is not None and seen.get(ring.resource) != newest:
+                yield ring.windows()
+
+    @property
+    def kinds(self) -> dict[ResourceId, ResourceKind]:
+        return {ring.resource: ring.kind for ring in self._rings.values()}
+
     def wrote(self, since: datetime | None) -> None:
         """New usage begins at `since` (None: there is none): the next `advance` reads from there,
         and what it has not read yet. Without this word it reads all of `late_s` again."""
