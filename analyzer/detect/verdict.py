@@ -23,6 +23,10 @@ DEARER = 1.25
 """Shared rise of the cost per operation from which the resource is said to be slower."""
 
 
+SERVES = 0.7
+"""Part of the usual work a resource must still serve for its load to count as grown."""
+
+
 def judge(scene: Scene) -> list[Finding]:
     """At most one finding about the shared resource, else one per tenant hurting itself."""
     if not (scene.seen.hurt & scene.seen.felt)[:, -1].any():
@@ -99,11 +103,22 @@ def _shared(scene: Scene, seen: Examined) -> Finding:
     return replace(base, checks=why, confidence=confidence.of_shared(scene, kind, strength))
 
 
+def _starved(scene: Scene, usual: float) -> bool:
+    """Less work is served than on a calm day: then what piles up says nothing of more being asked,
+    only arrivals do (law 3)."""
+    recent = slice(-scene.settings.smooth, None)
+    served = float(scene.work.served[:, recent].sum(axis=0).mean())
+    return bool(scene.work.busy_known.any()) and served < SERVES * usual
+
+
 def reason(scene: Scene) -> tuple[Check, ...]:
     """Tests for `capacity`; a resource that fails one of them is `degraded`."""
     recent = slice(-scene.settings.smooth, None)
     load = float(scene.demand[:, recent].sum(axis=0).mean())
-    grown = max(load / max(float(scene.normal.demand.sum()), 1e-9), float(scene.growth[-1]))
+    usual = max(float(scene.normal.demand.sum()), 1e-9)
+    grown = float(scene.growth[-1])
+    if not _starved(scene, usual):
+        grown = max(load / usual, grown)
     dearer = float(scene.cost_growth[recent].mean())
     rho = load / scene.capacity
     return (
