@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -21,6 +16,7 @@ from analyzer.upkeep.compaction import CompactionSettings, compact, sweep
 from analyzer.usage import rollup
 from analyzer.usage.rollup import RetentionSettings
 from tests.analyzer.ingest.door import _ask
+from tests.analyzer.upkeep.dying import killed_at
 from tests.analyzer.usage.test_rollup import AT, DAY, Usage
 
 HOUR = 3600
@@ -159,36 +155,6 @@ def test_files_nobody_names_go_after_a_day(usage) -> None:
     assert sums(usage.store, "10s")
 
 
-def killed_at(line: int, path: Path) -> bool:
-    """Run a compaction in a process that dies at its line number `line`. Returns whether it did."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            store = Store.open(path, threads=1)
-            sys.settrace(_dies_at(line))
-            compact(store, now=AT + timedelta(days=40), settings=SOON)
-            sys.settrace(None)
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
-
-
-def _dies_at(line: int) -> Callable[..., Any]:
-    left = [line]
-
-    def step(frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.endswith(("compaction.py", "database.py")):
-            return None
-        left[0] -= 1
-        if left[0] < 0:
-            os._exit(9)
-        return step
-
-    return step
-
-
 @pytest.mark.parametrize("every", [171, pytest.param(17, marks=pytest.mark.soak)])
 def test_killed_at_any_line_nothing_is_lost_or_doubled(tmp_path, every) -> None:
     path = tmp_path / "partywall.duckdb"
@@ -200,7 +166,11 @@ def test_killed_at_any_line_nothing_is_lost_or_doubled(tmp_path, every) -> None:
     store.close()
     died = 0
     line = 0
-    while killed_at(line, path):
+
+    def work(store: Store) -> None:
+        compact(store, now=AT + timedelta(days=40), settings=SOON)
+
+    while killed_at(line, path, work, "compaction.py", "database.py"):
         died += 1
         line += every
         store = Store.open(path, threads=1)

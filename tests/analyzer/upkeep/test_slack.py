@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import duckdb
@@ -19,6 +15,7 @@ from analyzer.store.transcript import transcribe
 from analyzer.upkeep import slack
 from analyzer.upkeep.slack import give_back
 from tests.analyzer.ingest.door import _ask
+from tests.analyzer.upkeep.dying import killed_at
 
 FILE = "partywall.duckdb"
 
@@ -111,43 +108,16 @@ def test_who_writes_while_it_copies_waits_and_is_not_lost(tmp_path, monkeypatch)
     store.close()
 
 
-def killed_at(line: int, data: Path) -> bool:
-    """Give room back in a process that dies at its line number `line`. Whether it did."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            store = Store.open(data / FILE, threads=1)
-            sys.settrace(_dies_at(line))
-            give_back(store, data, worth=BLOCK)
-            sys.settrace(None)
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
-
-
-def _dies_at(line: int) -> Callable[..., Any]:
-    left = [line]
-
-    def step(frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.endswith(("slack.py", "database.py")):
-            return None
-        if event == "line" or frame.f_code.co_name == "replace":  # every line of the swap counts
-            left[0] -= 1
-        if left[0] < 0:
-            os._exit(9)
-        return step
-
-    return step
-
-
 @pytest.mark.parametrize("every", [211, pytest.param(7, marks=pytest.mark.soak)])
 def test_killed_at_any_line_the_file_is_the_old_or_the_new_one(tmp_path, every) -> None:
     filled(tmp_path, kept=5_000).close()
     died = 0
     line = 0
-    while killed_at(line, tmp_path):
+
+    def work(store: Store) -> None:
+        give_back(store, tmp_path, worth=BLOCK)
+
+    while killed_at(line, tmp_path / FILE, work, "slack.py", "database.py"):
         died += 1
         line += every
         store = Store.open(tmp_path / FILE, threads=1)
