@@ -58,7 +58,7 @@ from analyzer.notify.event import EventId, Links
 from analyzer.notify.outbox import prune
 from analyzer.notify.rules import forget_rules, sync_rules
 from analyzer.notify.sender import Sender
-from analyzer.notify.transport import HttpTransport
+from analyzer.notify.wire.transport import HttpTransport
 from analyzer.pulse import OutboxMetrics, Pulse
 from analyzer.reports.delivery.channels import channels
 from analyzer.reports.delivery.plan import Line

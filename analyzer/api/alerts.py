@@ -44,7 +44,7 @@ from analyzer.notify.event import Links
 from analyzer.notify.firing import fire, preview
 from analyzer.notify.outbox import replay, replay_failed, replay_many
 from analyzer.notify.settings import EndpointSettings, NotifySettings, redacted
-from analyzer.notify.transport import HttpTransport
+from analyzer.notify.wire.transport import HttpTransport
 from analyzer.store.database import Store
 from collector.model import Rejected, Rejection
 

@@ -6,7 +6,7 @@ from analyzer.notify.endpoints import sync_endpoints
 from analyzer.notify.event import Links
 from analyzer.notify.sender import Delivered, Sender, deliver_due
 from analyzer.notify.settings import EndpointSettings, NotifySettings
-from analyzer.notify.transport import HttpTransport
+from analyzer.notify.wire.transport import HttpTransport
 
 __all__ = [
     "Delivered",

@@ -6,13 +6,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from analyzer.notify.answer import Verdict, judge
 from analyzer.notify.channels.alertmanager_api import render_all
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoints
 from analyzer.notify.event import Event
 from analyzer.notify.outside import read_silences
-from analyzer.notify.transport import Transport
+from analyzer.notify.wire.answer import Verdict, judge
+from analyzer.notify.wire.transport import Transport
 from analyzer.store.codec import load
 from analyzer.store.database import Store
 

@@ -17,7 +17,7 @@ from analyzer.notify.outbox import Claim, post
 from analyzer.notify.sender import Clock, attempt
 from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import settle
-from analyzer.notify.transport import Transport
+from analyzer.notify.wire.transport import Transport
 from analyzer.store.codec import load
 from analyzer.store.database import Reader, Store, Transaction
 from collector.model import Rejected, Rejection

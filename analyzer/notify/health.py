@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from analyzer.model import EventType
-from analyzer.notify.answer import Answer, Verdict, judge, probe_pause, retry_after
 from analyzer.notify.endpoints import Endpoint
+from analyzer.notify.wire.answer import Answer, Verdict, judge, probe_pause, retry_after
 
 TELL_AFTER = timedelta(minutes=15)
 DISABLE_AFTER = timedelta(days=3)

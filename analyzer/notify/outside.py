@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from analyzer.notify.answer import Verdict, judge
 from analyzer.notify.channels.alertmanager_api import NAME
 from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.endpoints import Endpoint
 from analyzer.notify.event import cut
-from analyzer.notify.transport import Transport
+from analyzer.notify.wire.answer import Verdict, judge
+from analyzer.notify.wire.transport import Transport
 from analyzer.store.database import Store
 
 LOG = logging.getLogger(__name__)

@@ -15,18 +15,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from analyzer.notify.answer import BREAKER_AFTER, Answer, Verdict, judge
 from analyzer.notify.channels import CHANNELS, render
 from analyzer.notify.channels.message import Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint
 from analyzer.notify.feed import EVERY, fed, feed
 from analyzer.notify.outbox import Claim, claim, replan
-from analyzer.notify.pace import Pace
 from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import Seen, Sent, Settled, Tried, settle
-from analyzer.notify.signature import signed_headers
-from analyzer.notify.transport import Transport
+from analyzer.notify.wire.answer import BREAKER_AFTER, Answer, Verdict, judge
+from analyzer.notify.wire.pace import Pace
+from analyzer.notify.wire.signature import signed_headers
+from analyzer.notify.wire.transport import Transport
 from analyzer.store.database import Store
 
 _SLACK = timedelta(seconds=2)

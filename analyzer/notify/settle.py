@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from analyzer.model import EventType
 from analyzer.notify.addressing import pages
-from analyzer.notify.answer import Answer, Verdict, judge, next_try
 from analyzer.notify.channels.message import FORGET, Message
 from analyzer.notify.clock import stored
 from analyzer.notify.endpoints import Endpoint, endpoint, endpoints
@@ -22,6 +21,7 @@ from analyzer.notify.health import DISABLE_AFTER, after
 from analyzer.notify.outbox import Claim, post
 from analyzer.notify.rules import policy
 from analyzer.notify.settings import redacted
+from analyzer.notify.wire.answer import Answer, Verdict, judge, next_try
 from analyzer.store.database import Store, Transaction
 
 MAX_LOGGED = 2048

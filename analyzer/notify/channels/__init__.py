@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from analyzer.notify.answer import Answer
 from analyzer.notify.channels import (
     alertmanager,
     alertmanager_api,
@@ -22,6 +21,7 @@ from analyzer.notify.channels import (
 )
 from analyzer.notify.channels.message import MAX_BODY, Addressee, Message, Options
 from analyzer.notify.event import Event, fewer_victims
+from analyzer.notify.wire.answer import Answer
 
 HTTP = ("https", "http")
 

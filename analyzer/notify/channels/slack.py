@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from analyzer.model import Harm, Incident, IncidentState, Signal
-from analyzer.notify.answer import Answer
 from analyzer.notify.channels.incident import JsonObject
 from analyzer.notify.channels.message import FORGET, Addressee, Message, Options, as_json
 from analyzer.notify.event import Event, cut
+from analyzer.notify.wire.answer import Answer
 
 SHOWN = 8
 SECTION = 2900

@@ -11,8 +11,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
-from analyzer.notify.answer import Verdict, judge
-from analyzer.notify.transport import Transport
+from analyzer.notify.wire.answer import Verdict, judge
+from analyzer.notify.wire.transport import Transport
 from analyzer.reports.delivery.letter import letter
 from analyzer.reports.delivery.parcel import Parcel, Piece
 from analyzer.reports.delivery.settings import DeliverySettings, bucket

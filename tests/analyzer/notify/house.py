@@ -19,7 +19,7 @@ from analyzer.notify import (
 )
 from analyzer.notify.event import EventId
 from analyzer.notify.rules import ConfiguredRules, sync_rules
-from analyzer.notify.transport import Transport
+from analyzer.notify.wire.transport import Transport
 from analyzer.store.database import Store
 from tests.analyzer.journal.cast import at
 from tests.analyzer.notify.receiver import Receiver

@@ -197,8 +197,8 @@ def test_the_last_endpoint_that_pages_is_never_switched_off(store):
 
 
 def test_an_alertmanager_is_not_fed_what_was_silenced(store):
-    from analyzer.notify.answer import Answer
     from analyzer.notify.feed import fed, feed
+    from analyzer.notify.wire.answer import Answer
 
     class Deaf:
         def send(self, message, headers):

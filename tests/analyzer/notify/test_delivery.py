@@ -9,10 +9,10 @@ import pytest
 
 from analyzer.model import DecisionState, IncidentState, TransitionType
 from analyzer.notify import EndpointSettings, HttpTransport, Sender
-from analyzer.notify.answer import Answer
 from analyzer.notify.channels.message import Message
 from analyzer.notify.endpoints import Endpoint, endpoints
 from analyzer.notify.outbox import claim, prune, replay, replay_failed
+from analyzer.notify.wire.answer import Answer
 from analyzer.routing.rules import RoutingSettings
 from analyzer.store.database import Store
 from collector.model import Rejected

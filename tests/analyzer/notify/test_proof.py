@@ -16,7 +16,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from analyzer.notify import EndpointSettings
 from analyzer.notify.outbox import replay
 from analyzer.notify.settings import new_secret
-from analyzer.notify.signature import signed_headers
+from analyzer.notify.wire.signature import signed_headers
 from tests.analyzer.journal.cast import opened
 from tests.analyzer.notify.house import deliver, listening, write
 from tests.analyzer.notify.receiver import receiver

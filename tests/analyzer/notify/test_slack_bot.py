@@ -11,7 +11,7 @@ import pytest
 from analyzer.notify import EndpointSettings, NotifySettings
 from analyzer.notify.channels import render
 from analyzer.notify.channels.message import Addressee
-from analyzer.notify.pace import BURST, Pace
+from analyzer.notify.wire.pace import BURST, Pace
 from tests.analyzer.journal.cast import at, decision, opened, resolved, updated
 from tests.analyzer.notify.fakes import BOT_TOKEN, CHANNEL, Slack, serving
 from tests.analyzer.notify.house import deliver, listening, states, write

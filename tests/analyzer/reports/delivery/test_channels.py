@@ -15,8 +15,8 @@ from moto.server import ThreadedMotoServer
 
 from analyzer.accounts.known import stored_accounts
 from analyzer.cost.ledger import stored
-from analyzer.notify.answer import Answer
 from analyzer.notify.channels.message import Message
+from analyzer.notify.wire.answer import Answer
 from analyzer.reports.delivery.channels import (
     DifferentBytesError,
     UndeliverableError,

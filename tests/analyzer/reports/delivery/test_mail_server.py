@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from analyzer.notify.settings import NotifySettings
-from analyzer.notify.transport import HttpTransport
+from analyzer.notify.wire.transport import HttpTransport
 from analyzer.reports.delivery.channels import channels
 from analyzer.reports.delivery.round import LEASE, Round, deliver_reports
 from analyzer.reports.delivery.settings import DeliverySettings

@@ -14,9 +14,9 @@ import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from analyzer.notify.answer import Answer
 from analyzer.notify.channels.message import Mail, Message
-from analyzer.notify.guard import Guard
+from analyzer.notify.wire.answer import Answer
+from analyzer.notify.wire.guard import Guard
 
 _PORTS = {"smtp": 587, "smtps": 465}
 _REFUSED_LOGIN = (530, 534, 535, 538)

@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 import httpcore
 
-from analyzer.notify.answer import Answer
 from analyzer.notify.channels.message import Mail, Message
-from analyzer.notify.guard import BlockedError, Guard, guard
-from analyzer.notify.mail import send_mail
 from analyzer.notify.settings import NotifySettings
+from analyzer.notify.wire.answer import Answer
+from analyzer.notify.wire.guard import BlockedError, Guard, guard
+from analyzer.notify.wire.mail import send_mail
 
 
 class Transport(Protocol):

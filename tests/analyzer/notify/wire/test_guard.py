@@ -8,8 +8,8 @@ import pytest
 
 from analyzer.notify import HttpTransport, NotifySettings
 from analyzer.notify.channels.message import Mail, Message
-from analyzer.notify.guard import BlockedError, guard
 from analyzer.notify.settings import EndpointSettings, redacted
+from analyzer.notify.wire.guard import BlockedError, guard
 
 PRIVATE = [
     "http://127.0.0.1:{port}/",

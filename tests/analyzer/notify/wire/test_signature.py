@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from analyzer.notify.settings import new_secret, signing_key
-from analyzer.notify.signature import signed_headers
+from analyzer.notify.wire.signature import signed_headers
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

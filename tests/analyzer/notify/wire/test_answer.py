@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.notify.answer import (
+from analyzer.notify.wire.answer import (
     SCHEDULE_S,
     Answer,
     Verdict,

@@ -1,0 +1,1 @@
+"""What touches the network: addresses that may be asked, the transports, and their answers."""
