@@ -25,6 +25,9 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 SHY = 3
 """Grains between two attempts to learn something while nothing is known."""
 
+_SEASONAL = (
+    "demand", "demand_spread", "felt", "felt_spread", "demand_before", "felt_before",
+)  # fmt: skip
 _SUMS = [place for place, name in enumerate(SIGNALS) if name not in ("log_latency", "waiting")]
 BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
 
@@ -121,8 +124,12 @@ class Windows:
         if hour == self._hour:
             return
         self._hour = hour
-        known = baseline.of_hour(store, hour).partition_by("resource", as_dict=True)
-        self._seasons = {ResourceId(str(key[0])): part for key, part in known.items()}
+        before = baseline.of_hour(store, hour - timedelta(hours=1)).select(
+            "resource", "tenant", demand_before="demand", felt_before="felt"
+        )
+        known = baseline.of_hour(store, hour).join(before, on=["resource", "tenant"], how="left")
+        parts_ = known.partition_by("resource", as_dict=True)
+        self._seasons = {ResourceId(str(key[0])): part for key, part in parts_.items()}
         for ring in self._rings.values():
             self._expect(ring)
 
@@ -207,7 +214,14 @@ class Windows:
         ring.normal, known = ring.trailing, self._seasons.get(ring.resource)
         if ring.trailing is not None and known is not None:
             who = ring.tenants[: ring.trailing.demand.size]
-            ring.normal = seasoned(ring.trailing, season_of(known, who))
+            ring.normal = seasoned(ring.trailing, season_of(known, who), self._absorbed(ring))
+
+    def _absorbed(self, ring: Ring) -> float:
+        """The part of the trailing windows that lies in this hour of the week."""
+        if self._hour is None:
+            return 0.0
+        inside = ring.end * GRAIN_S - self._hour.timestamp()
+        return min(max(inside / self._settings.length_s, 0.0), 1.0)
 
 
 def season_of(known: pl.DataFrame, tenants: Sequence[TenantId]) -> Season:
@@ -216,10 +230,7 @@ def season_of(known: pl.DataFrame, tenants: Sequence[TenantId]) -> Season:
     rows = order.join(known, on="tenant", how="left", maintain_order="left")
     return Season(
         weeks=rows["weeks"].cast(pl.Float64).fill_null(0.0).to_numpy(),
-        **{
-            name: rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-            for name in ("demand", "demand_spread", "felt", "felt_spread")
-        },
+        **{name: rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in _SEASONAL},
     )
 
 

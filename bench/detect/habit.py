@@ -15,14 +15,17 @@ FIRST_SPREAD = 0.3
 
 def taught(draw: Draw, i: int, cores: float) -> Season:
     """Simulate `WEEKS` earlier weeks in which tenant i did the same (a little more or less)."""
-    demands, felts = [], []
+    demands, felts, earlier = [], [], []
     for _ in range(WEEKS):
         draw.extra.clear()
         draw.surge(i, cores * draw.rng.uniform(0.85, 1.15), draw.span())
         world = draw.world((), "")
         seen = observe(world, run(world), window_s=60)
-        demands.append(_log_demand(seen, int(draw.begin // 60)))
-        felts.append(_felt(seen, int(draw.begin // 60)))
+        begin = int(draw.begin // 60)
+        demands.append(_log_demand(seen, slice(begin, None)))
+        felts.append(_felt(seen, slice(begin, None)))
+        before = slice(max(begin - 60, 0), begin)
+        earlier.append((_log_demand(seen, before), _felt(seen, before)))
     centre, spread = _learned(demands)
     felt, felt_spread = _learned(felts)
     return Season(
@@ -31,18 +34,20 @@ def taught(draw: Draw, i: int, cores: float) -> Season:
         demand_spread=spread,
         felt=felt,
         felt_spread=felt_spread,
+        demand_before=np.exp(_learned([demand for demand, _ in earlier])[0]),
+        felt_before=_learned([felt for _, felt in earlier])[0],
     )
 
 
-def _log_demand(seen: ResourceWindows, begin: int) -> np.ndarray:
-    busy = seen.busy_s[:, begin:] / 60.0
+def _log_demand(seen: ResourceWindows, minutes: slice) -> np.ndarray:
+    busy = seen.busy_s[:, minutes] / 60.0
     usual = np.maximum(np.median(busy, 1), 0.5 * busy.mean(1))
     return np.asarray(np.log(np.maximum(usual, 1e-6)))
 
 
-def _felt(seen: ResourceWindows, begin: int) -> np.ndarray:
-    count = np.where(np.isnan(seen.log_latency), 0.0, seen.count)[:, begin:]
-    logs = np.nan_to_num(seen.log_latency[:, begin:])
+def _felt(seen: ResourceWindows, minutes: slice) -> np.ndarray:
+    count = np.where(np.isnan(seen.log_latency), 0.0, seen.count)[:, minutes]
+    logs = np.nan_to_num(seen.log_latency[:, minutes])
     with np.errstate(invalid="ignore"):
         return np.asarray((count * logs).sum(axis=1) / count.sum(axis=1))
 

@@ -33,6 +33,10 @@ class Habit:
     season: Season
     since_s: float
 
+    def part(self, at_s: float) -> float:
+        """Of the trailing windows that lies in the hour already."""
+        return min(max((at_s - self.since_s) / LENGTH_S, 0.0), 1.0)
+
 
 @dataclass(slots=True)
 class Judged:
@@ -89,7 +93,8 @@ def judge_all(
             trailing = learn(view, settings) or trailing
         normal = trailing
         if habit is not None and normal is not None and end * windows.window_s > habit.since_s:
-            normal = seasoned(normal, _known(habit.season, normal.demand.size))
+            known = _known(habit.season, normal.demand.size)
+            normal = seasoned(normal, known, habit.part(end * windows.window_s))
         found = detect(until(windows, end, trains, normal, behind), settings)
         findings += [(end - 1, f) for f in found]
         if not tracked and not found:
@@ -121,7 +126,13 @@ def _known(season: Season, tenants: int) -> Season:
         demand_spread=np.concatenate([season.demand_spread, unknown]),
         felt=np.concatenate([season.felt, unknown]),
         felt_spread=np.concatenate([season.felt_spread, unknown]),
+        demand_before=_grown(season.demand_before, unknown),
+        felt_before=_grown(season.felt_before, unknown),
     )
+
+
+def _grown(values: np.ndarray | None, unknown: np.ndarray) -> np.ndarray | None:
+    return None if values is None else np.concatenate([values, unknown])
 
 
 def _poison(trains: np.ndarray, windows: ResourceWindows, incident: Incident) -> None:
