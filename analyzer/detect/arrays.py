@@ -55,6 +55,7 @@ class ResourceWindows:
     second and may be missing or wrong by half. `trains` marks windows that may teach what is
     normal; `normal`, when given, is what was learned before. `blocked_s` is time waited for others'
     locks, `blocking_s` time others waited for this tenant's locks; None: nobody samples locks.
+    `plans` are the tenants' plans in their order ("": none); None: nobody knows any.
     """
 
     resource: ResourceId
@@ -75,6 +76,7 @@ class ResourceWindows:
     normal: Normal | None = None
     blocked_s: Floats | None = None
     blocking_s: Floats | None = None
+    plans: tuple[str, ...] | None = None
 
 
 MEASURES = (

@@ -102,5 +102,6 @@ def _caveats(scene: Scene, kind: Kind) -> tuple[str, ...]:
         found.append("no capacity is configured: it was estimated from the load seen")
     fresh = int((np.isnan(scene.normal.felt) & (scene.work.operations[:, -1] > 0)).sum())
     if fresh:
-        found.append(f"{fresh} tenants have no history here and are compared with their peers")
+        whom = "their peers" if scene.windows.plans is None else "their plan's peers"
+        found.append(f"{fresh} tenants have no history here and are compared with {whom}")
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +60,7 @@ def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -
     # which nobody was served says nothing of what an operation costs.
     cost = cost / np.where(middle > 0, np.minimum(middle, 1.0), 1.0)
     demand = offered(work, cost)
-    expected = usual_or_peers(normal.demand)[:, None] * growth * cost_growth
+    expected = usual_or_peers(normal.demand, windows.plans)[:, None] * growth * cost_growth
     slowdown = shared_slowdown(seen)
     return Scene(
         windows=windows,
@@ -87,12 +88,25 @@ def harm_begins(scene: Scene, held: set[int]) -> int:
     return min(int(calm[-1]) + 1 if calm.size else 0, harm.size - 1)
 
 
-def usual_or_peers(usual: Floats) -> Floats:
-    """A tenant nothing is known of is compared with the typical one who works here."""
+PEERS = 3
+"""Tenants of a plan that must be known for their typical one to stand for a new one."""
+
+
+def usual_or_peers(usual: Floats, plans: Sequence[str] | None = None) -> Floats:
+    """A tenant nothing is known of is compared with the typical one of its plan who works here;
+    where too few are known, with the typical one of all.
+    """
     known = usual > 0
     if known.all() or not known.any():
         return usual
     filled: Floats = np.where(known, usual, np.median(usual[known]))
+    if plans is None or len(plans) != usual.size:
+        return filled
+    named = np.array(plans)
+    for plan in {plans[int(i)] for i in np.flatnonzero(~known)} - {""}:
+        peers = known & (named == plan)
+        if peers.sum() >= PEERS:
+            filled[~known & (named == plan)] = np.median(usual[peers])
     return filled
 
 

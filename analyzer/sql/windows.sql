@@ -18,6 +18,9 @@ ORDER BY resource, ts;
 -- name: windows_resources
 SELECT id, kind, capacity FROM resources;
 
+-- name: windows_plans
+SELECT id, plan FROM tenants WHERE plan IS NOT NULL AND plan <> '';
+
 -- name: windows_bounds
 SELECT id, bounds FROM latency_bounds;
 

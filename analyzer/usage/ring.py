@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +45,8 @@ class Ring:
         self.trailing: Normal | None = None
         self.normal: Normal | None = None
         self.learned_at = -1
+        self.plans: Mapping[str, str] = {}
+        self._planned: tuple[tuple[int, int] | None, tuple[str, ...] | None] = (None, None)
         self.end = 0
         self._origin = 0
         self._first: int | None = None
@@ -55,6 +59,14 @@ class Ring:
     def tenants(self) -> tuple[TenantId, ...]:
         """In the order of the rows."""
         return tuple(self._tenants)
+
+    def _plans(self) -> tuple[str, ...] | None:
+        """Of the tenants in their order; made anew when either changed."""
+        key = (id(self.plans), len(self._tenants))
+        if self._planned[0] != key:
+            told = tuple(self.plans.get(name, "") for name in self._tenants)
+            self._planned = key, told if any(told) else None
+        return self._planned[1]
 
     def reserve(self, end: int) -> None:
         """Make room for windows up to grain `end` (exclusive) without showing them yet."""
@@ -192,6 +204,7 @@ class Ring:
             capacity=self.capacity,
             trains=trains,
             normal=self.normal,
+            plans=self._plans(),
         )
 
 

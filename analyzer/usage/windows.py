@@ -75,6 +75,8 @@ class Windows:
         self._wrote: datetime | None = None
         self._hour: datetime | None = None
         self._seasons: Mapping[ResourceId, pl.DataFrame] = {}
+        self._plans: Mapping[str, str] = {}
+        self._planned_at: datetime | None = None
 
     def __iter__(self) -> Iterator[ResourceWindows]:
         for ring in self._rings.values():
@@ -115,6 +117,7 @@ class Windows:
         for resource, kind, capacity in kinds:
             self.describe(resource, kind, capacity)
         self._turn(self._store, until)
+        self._know_plans(self._store, until)
         self.take(frame, since=since, until=until, bounds=bounds)
 
     def _turn(self, store: Store, until: datetime) -> None:
@@ -132,6 +135,16 @@ class Windows:
         self._seasons = {ResourceId(str(key[0])): part for key, part in parts_.items()}
         for ring in self._rings.values():
             self._expect(ring)
+
+    def _know_plans(self, store: Store, until: datetime) -> None:
+        """A new tenant is held against its plan's; plans change seldom."""
+        every = timedelta(seconds=self._settings.learn_every_s)
+        if self._planned_at is None or until - self._planned_at >= every:
+            self._planned_at = until
+            known = dict(store.rows("windows_plans"))
+            self._plans = self._plans if known == self._plans else known
+        for ring in self._rings.values():
+            ring.plans = self._plans
 
     def describe(self, resource: ResourceId, kind: str | None, capacity: float | None) -> None:
         """Tell what a resource is; a resource only seen in usage is a database without capacity."""

@@ -23,6 +23,7 @@ from analyzer.usage.windows import (
 )
 from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 from tests.analyzer.incidents.test_flags import ACME, START, play
+from tests.analyzer.usage.test_rollup import AT, Usage
 
 START_GRAIN = int(START.timestamp()) // 10
 DB = ResourceId("db:main")
@@ -270,3 +271,22 @@ def test_only_what_was_written_is_read_again(told: list[int | None], read_from: 
         windows.wrote(None if at is None else START + timedelta(seconds=at))
     windows.advance(START + timedelta(seconds=10))
     assert asked.since[-1] == START + timedelta(seconds=read_from)
+
+
+def test_plans_of_the_registry_come_with_the_windows():
+    made = Usage()
+    made.put({"at": 0, "tenant": "acme", "count": 1}, {"at": 0, "tenant": "globex", "count": 1})
+    run = made.store._connection.execute
+    run("INSERT INTO tenants (id, plan) VALUES ('acme', 'pro'), ('hooli', 'free')")
+    windows = Windows(made.store, WindowSettings(learn_every_s=60))
+    for seconds in (10, 20):
+        windows.advance(AT + timedelta(seconds=seconds))
+    (view,) = windows
+    assert view.plans is not None
+    assert dict(zip(view.tenants, view.plans, strict=True)) == {"acme": "pro", "globex": ""}
+    run("INSERT INTO tenants (id, plan) VALUES ('globex', 'free')")
+    windows.advance(AT + timedelta(seconds=90))
+    (view,) = windows
+    assert view.plans is not None
+    assert dict(zip(view.tenants, view.plans, strict=True)) == {"acme": "pro", "globex": "free"}
+    made.store.close()
