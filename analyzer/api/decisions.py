@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analyzer.api.views.decisions import DecisionView
 from analyzer.decisions.lifecycle import Verb
-from analyzer.journal import transitions
-from analyzer.journal.transitions import DecisionFilter
+from analyzer.journal import records, transitions
+from analyzer.journal.records import DecisionFilter
 from analyzer.model import Decision, DecisionId, DecisionState
 from analyzer.notify.event import Links
 from analyzer.policy.model import Policy, entries
@@ -59,11 +59,11 @@ def _decision_routes(
             resource=ResourceId(resource) if resource else None,
             limit=limit,
         )
-        return [decision_view(found) for found in transitions.decisions(store, which)]
+        return [decision_view(found) for found in records.decisions(store, which)]
 
     @routes.get("/decisions/{decision}")
     def get_decision(decision: str) -> DecisionView:
-        found = transitions.decision(store, DecisionId(decision))
+        found = records.decision(store, DecisionId(decision))
         if found is None:
             raise Rejected(Rejection.NOT_FOUND, f"there is no decision {decision}", field="id")
         return decision_view(found)
@@ -111,7 +111,7 @@ def policy_at(store: Store, now: datetime) -> Policy:
     since = (now - timedelta(hours=1)).replace(tzinfo=None)
     rows = store.rows("policy_costs", since=since)
     costs = {(tenant, resource): cost for tenant, resource, cost in rows if cost}
-    live = entries(transitions.open_decisions(store), costs=costs, now=now)
+    live = entries(records.open_decisions(store), costs=costs, now=now)
     digest = hashlib.sha256(repr(live).encode()).hexdigest()[:16]
     return Policy(version=digest, at=now, entries=live)
 

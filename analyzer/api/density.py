@@ -21,8 +21,8 @@ from analyzer.cost.usage import naive, read_resources
 from analyzer.density.fullness import Density, held_densities, hours_of_week
 from analyzer.density.load import Floats
 from analyzer.density.together import Span, Together, read_together, read_weeks
-from analyzer.journal import transitions
-from analyzer.journal.transitions import IncidentFilter
+from analyzer.journal import records
+from analyzer.journal.records import IncidentFilter
 from analyzer.store.database import Store
 
 Weeks = Annotated[int, Query(ge=1, le=26, description="How many weeks back.")]
@@ -110,5 +110,5 @@ def _incidents(store: Store, now: datetime, back: timedelta) -> list[Span]:
             naive(max(one.started_at, start)),
             naive(min(one.ended_at or now, now)),
         )
-        for one in transitions.incidents(store, which)
+        for one in records.incidents(store, which)
     ]

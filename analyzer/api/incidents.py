@@ -29,9 +29,9 @@ from analyzer.api.views.incidents import (
 )
 from analyzer.cost.settings import CostSettings
 from analyzer.incidents.explain import explain
-from analyzer.journal import transitions
+from analyzer.journal import records, transitions
 from analyzer.journal.annotations import Annotation, list_annotations
-from analyzer.journal.transitions import DecisionFilter, Entry, IncidentFilter
+from analyzer.journal.records import DecisionFilter, Entry, IncidentFilter
 from analyzer.model import (
     Blame,
     Check,
@@ -117,7 +117,7 @@ def router(
     def list_incidents(
         which: IncidentFilter = Depends(reads),
     ) -> list[IncidentSummary]:
-        found = transitions.incidents(store, which)
+        found = records.incidents(store, which)
         with store.reader() as reader:
             hushed = muted_now(reader, found, now=clock())
         return [summary(incident, hushed.get(incident.id)) for incident in found]
@@ -152,7 +152,7 @@ def router(
 
 
 def _found(store: Store, incident: str) -> Incident:
-    found = transitions.incident(store, IncidentId(incident))
+    found = records.incident(store, IncidentId(incident))
     if found is None:
         raise Rejected(Rejection.NOT_FOUND, f"there is no incident {incident}", field="id")
     return found
@@ -189,7 +189,7 @@ def detail(
     whole = _money(sum(worth.values(), Decimal()), settings) if worth else None
     finding = incident.finding
     known = _known(store, incident)
-    decisions = transitions.decisions(store, DecisionFilter(incident=incident.id))
+    decisions = records.decisions(store, DecisionFilter(incident=incident.id))
     with store.reader() as reader:
         hushed = muted_now(reader, [incident], now=now)
     drawn = bands(store, incident, capacity=known.capacity, now=now)
@@ -215,7 +215,7 @@ def detail(
         aggressor_bands=drawn.aggressor,
         victim_bands=drawn.victims,
         resource_bands=drawn.resource,
-        timeline=_story(transitions.timeline(store, incident.id), notes),
+        timeline=_story(records.timeline(store, incident.id), notes),
         explanation=list(explain(incident)),
         decisions=[decision_view(decision) for decision in decisions],
         chain=[LinkView.model_validate(link, from_attributes=True) for link in incident.chain],

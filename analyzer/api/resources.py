@@ -13,7 +13,7 @@ from analyzer import registry
 from analyzer.api.times import parse_range
 from analyzer.api.views.resources import Heatmap, ResourceView, ShareView
 from analyzer.api.views.tenants import ResourceUsage, UsagePoint
-from analyzer.journal import transitions
+from analyzer.journal import records
 from analyzer.pulse import Pulse
 from analyzer.store.database import Store
 from analyzer.usage import questions
@@ -155,7 +155,7 @@ def resource_views(store: Store, at: datetime) -> list[ResourceView]:
     """Every resource with its load over the last minute before `at`."""
     loads = questions.utilisation(store, start=at - timedelta(seconds=60), end=at, step_s=60)
     newest = {row["resource"]: row["utilisation"] for row in loads.iter_rows(named=True)}
-    states = {one.resource: one.kind.value for one in transitions.firing(store)}
+    states = {one.resource: one.kind.value for one in records.firing(store)}
     tenants: dict[str, int] = {}
     for placement in registry.current_placements(store):
         tenants[placement.resource] = tenants.get(placement.resource, 0) + 1

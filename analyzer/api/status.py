@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from analyzer.api.views.status import Health
-from analyzer.journal import transitions
-from analyzer.journal.transitions import IncidentFilter
+from analyzer.journal import records
+from analyzer.journal.records import IncidentFilter
 from analyzer.model import Incident, IncidentState, Kind
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.sentence import about
@@ -73,7 +73,7 @@ def unready(beat: Beat, now: datetime, *, cycle_s: float) -> list[str]:
 
 def health(store: Store, beat: Beat, now: datetime) -> Health:
     """One small answer from counts and the open incidents."""
-    shown = transitions.incidents(store, IncidentFilter(states=SHOWN, limit=1000, parts=False))
+    shown = records.incidents(store, IncidentFilter(states=SHOWN, limit=1000, parts=False))
     with store.reader() as reader:
         tenants, resources = reader.rows("status_counts")[0]
         pending, failed = reader.rows("status_deliveries")[0]

@@ -25,8 +25,8 @@ from analyzer.api.views.tenants import (
 )
 from analyzer.config import AnalyzerSettings
 from analyzer.cost.book import costs_so_far
-from analyzer.journal import transitions
-from analyzer.journal.transitions import Firing, IncidentFilter
+from analyzer.journal import records
+from analyzer.journal.records import Firing, IncidentFilter
 from analyzer.model import Isolation, Kind
 from analyzer.pulse import Pulse
 from analyzer.store.database import Store
@@ -73,7 +73,7 @@ class Directory:
         for placement in registry.current_placements(self._store):
             placed.setdefault(placement.tenant, []).append(placement.resource)
         costs = costs_so_far(self._store, self._clock(), self._money)
-        states = _states(transitions.firing(self._store))
+        states = _states(records.firing(self._store))
         base = pl.DataFrame(
             [
                 (
@@ -219,7 +219,7 @@ def _detail(
     known = registry.tenant(store, tenant)
     if known is None or rows.is_empty():
         raise Rejected(Rejection.NOT_FOUND, f"there is no tenant {tenant}", field="id")
-    involved = transitions.incidents(store, IncidentFilter(tenant=tenant, limit=200))
+    involved = records.incidents(store, IncidentFilter(tenant=tenant, limit=200))
     blamed = [i for i in involved if tenant in {b.tenant for b in i.finding.aggressors}]
     money = settings.money()
     return TenantDetail(

@@ -19,7 +19,8 @@ from analyzer.density.consolidation import Plan, Shelf, plan
 from analyzer.density.demotion import Demotion, Pool, Stay, demotion, roomiest
 from analyzer.density.fullness import WEEK
 from analyzer.density.load import Floats, one_lost, p95
-from analyzer.journal.transitions import DecisionFilter, decisions, evidence_added, record
+from analyzer.journal.records import DecisionFilter, decisions
+from analyzer.journal.transitions import evidence_added, record
 from analyzer.model import Action, Decision, DecisionState
 from analyzer.notify.event import Links
 from analyzer.store.database import Reader, Store

@@ -15,9 +15,9 @@ from analyzer.detect import DetectSettings, ResourceWindows, detect
 from analyzer.incidents.chain import chain
 from analyzer.incidents.flags import FlagPolicy, advance_all
 from analyzer.incidents.labels import TuningSettings
-from analyzer.journal import transitions
+from analyzer.journal import records, transitions
 from analyzer.journal.learning import in_force
-from analyzer.journal.transitions import IncidentFilter
+from analyzer.journal.records import IncidentFilter
 from analyzer.model import (
     PATH_WINDOWS,
     Decision,
@@ -104,7 +104,7 @@ class Judge:
 
     def _lapse(self, now: datetime) -> None:
         """Without new windows nothing is renewed: what is past its time is over by the clock."""
-        standing = transitions.open_decisions(self._store)
+        standing = records.open_decisions(self._store)
         past = [
             over
             for decision in standing
@@ -131,13 +131,13 @@ class Judge:
         self._windows.advance(start)
         self._seen = {view.resource: view.ts[-1] for view in self._windows if view.ts.size}
         past = IncidentFilter(since=start - _TAUGHT, limit=10_000)
-        known = transitions.incidents(self._store, past)
+        known = records.incidents(self._store, past)
         self._windows.exclude(one for one in known if one.path == PATH_WINDOWS)
         return start
 
     def _moment(self, at: datetime, now: datetime) -> Judged:
         grace = timedelta(seconds=self._bench.flags.grace_s)
-        known = transitions.open_incidents(self._store, resolved_since=at - grace)
+        known = records.open_incidents(self._store, resolved_since=at - grace)
         tracked = _by_resource([one for one in known if one.path == PATH_WINDOWS])
         by_days = [one for one in known if one.path != PATH_WINDOWS]
         kept: list[Incident] = []
@@ -187,12 +187,12 @@ class Judge:
     def _decided(
         self, moves: list[Transition], firing: list[Incident], at: datetime, now: datetime
     ) -> list[Decision]:
-        standing = transitions.open_decisions(self._store)
+        standing = records.open_decisions(self._store)
         if not moves and not standing:
             return []
         since = now - self._bench.decisions.memory
         asked = IncidentFilter(kind=Kind.NOISY_NEIGHBOUR, since=since, limit=10_000)
-        history = transitions.incidents(self._store, asked) if moves else []
+        history = records.incidents(self._store, asked) if moves else []
         changed = {each.id: each for each in self._relocated(standing, firing, at)}
         changed |= {
             each.id: each
@@ -223,7 +223,7 @@ class Judge:
                 left = IncidentFilter(
                     resource=each.resource, tenant=each.tenant, since=each.carried_at, limit=1000
                 )
-                since |= {one.id: one for one in transitions.incidents(self._store, left)}
+                since |= {one.id: one for one in records.incidents(self._store, left)}
         since |= {one.id: one for one in firing}
         return relocated(
             asked,

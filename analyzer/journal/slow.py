@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from analyzer.decisions.decide import DecisionPolicy, decide
 from analyzer.detect.slow import SlowSettings, slow_burn
 from analyzer.incidents.growth import follow
-from analyzer.journal import transitions
+from analyzer.journal import records, transitions
 from analyzer.model import PATH_DAYS, Incident, Transition
 from analyzer.notify.event import Links
 from analyzer.store.database import Store
@@ -55,10 +55,10 @@ def judge_days(store: Store, terms: Terms, *, now: datetime) -> list[Transition]
         moves += follow(open_[name], None, resource=name, at=at)
     proposed = decide(
         moves,
-        transitions.open_decisions(store),
+        records.open_decisions(store),
         now=now,
         policy=terms.decisions,
-        firing=transitions.open_incidents(store),
+        firing=records.open_incidents(store),
     )
     with store.transaction() as tx:
         transitions.record(tx, moves, proposed if moves else [], now=now, links=terms.links)
@@ -68,7 +68,7 @@ def judge_days(store: Store, terms: Terms, *, now: datetime) -> list[Transition]
 
 
 def _of_days(store: Store) -> Sequence[Incident]:
-    return [one for one in transitions.open_incidents(store) if one.path == PATH_DAYS]
+    return [one for one in records.open_incidents(store) if one.path == PATH_DAYS]
 
 
 def _midnight(moment: datetime) -> datetime:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 
 from analyzer.decisions.lifecycle import NEXT, OPEN_DECISIONS, TOLD, VERBS, Verb
+from analyzer.journal.records import open_decisions, read_decision, values
 from analyzer.model import (
     Action,
     Decision,
@@ -22,18 +22,17 @@ from analyzer.model import (
     Incident,
     IncidentId,
     IncidentState,
-    Kind,
     Transition,
     TransitionType,
 )
 from analyzer.notify.addressing import desk
-from analyzer.notify.clock import aware, stored
+from analyzer.notify.clock import stored
 from analyzer.notify.event import Entropy, Event, EventId, Links, event_id, trimmed
 from analyzer.notify.outbox import post
 from analyzer.notify.sentence import about, about_decision
 from analyzer.store.codec import dump, load
 from analyzer.store.database import Reader, Store, Transaction
-from collector.model import Rejected, Rejection, ResourceId, TenantId
+from collector.model import Rejected, Rejection
 
 SILENT = {TransitionType.PENDING, TransitionType.WITHDRAWN}
 """Written down, never sent; what is part of another incident is not, either."""
@@ -41,54 +40,6 @@ SILENT = {TransitionType.PENDING, TransitionType.WITHDRAWN}
 LABELS = ("confirmed", "false_alarm")
 
 _SAID = {Verb.APPROVE: "approved", Verb.REJECT: "rejected", Verb.CANCEL: "cancelled"}
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentFilter:
-    """Which incidents; None is any. Withdrawn ones are never shown."""
-
-    states: tuple[IncidentState, ...] | None = None
-    kind: Kind | None = None
-    resource: ResourceId | None = None
-    tenant: TenantId | None = None  # as aggressor or as victim
-    since: datetime | None = None
-    until: datetime | None = None
-    limit: int = 100
-    parts: bool = True  # those that are part of another one, too
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionFilter:
-    """Which decisions; None is any."""
-
-    states: tuple[DecisionState, ...] | None = None
-    incident: IncidentId | None = None
-    tenant: TenantId | None = None
-    resource: ResourceId | None = None
-    limit: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Firing:
-    """Who is in an incident that fires, without its evidence."""
-
-    resource: ResourceId
-    kind: Kind
-    aggressors: tuple[TenantId, ...]
-    victims: tuple[TenantId, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of an incident's timeline."""
-
-    at: datetime
-    what: str
-    detail: str
-    by: str
-
-
-# --- writing -------------------------------------------------------------------------------------
 
 
 def record(
@@ -174,7 +125,7 @@ def change_decision(
     """A person approves, rejects or cancels. Raises NOT_FOUND, or CONFLICT when it is too late."""
     target, allowed = VERBS[verb]
     with store.transaction() as tx:
-        had = _decision(tx, decision_id)
+        had = read_decision(tx, decision_id)
         if had is None:
             raise Rejected(Rejection.NOT_FOUND, f"there is no decision {decision_id}", field="id")
         if had.state not in allowed:
@@ -194,7 +145,7 @@ def evidence_added(
 ) -> Decision | None:
     """More evidence under a decision that is still open; None when it is not (any more)."""
     with store.transaction() as tx:
-        known = _decision(tx, decision_id)
+        known = read_decision(tx, decision_id)
         if known is None or known.state not in OPEN_DECISIONS:
             return None
         changed = replace(known, evidence=(*known.evidence, *sentences))
@@ -215,7 +166,9 @@ def in_force(
         return []
     with store.transaction() as tx:
         pen = _Pen(tx, now, links, os.urandom)
-        held = [had for name in new if (had := _decision(tx, name)) is not None and _is_new(had)]
+        held = [
+            had for name in new if (had := read_decision(tx, name)) is not None and _is_new(had)
+        ]
         for had in held:
             said = "an enforcer fetched the limit"
             pen.decision(replace(had, state=DecisionState.ACTIVE, outcome=said))
@@ -229,7 +182,7 @@ def _is_new(decision: Decision) -> bool:
 def _open_throttles(tx: Transaction, incident_id: IncidentId) -> list[Decision]:
     rows = tx.rows(
         "journal_decisions",
-        states=_values(OPEN_DECISIONS), incident=incident_id, tenant=None, resource=None,
+        states=values(OPEN_DECISIONS), incident=incident_id, tenant=None, resource=None,
         limit=1000,
     )  # fmt: skip
     found = [load(body, Decision) for (body,) in rows]
@@ -276,7 +229,7 @@ class _Pen:
         return replace(change, type=kind, incident=over)
 
     def decision(self, decision: Decision, by: str = "") -> EventId | None:
-        had = _decision(self._tx, decision.id)
+        had = read_decision(self._tx, decision.id)
         if had is not None and decision.state not in NEXT[had.state]:
             return None
         if had is not None and decision.decided_by is None:
@@ -388,83 +341,3 @@ def _need(reader: Reader, incident_id: IncidentId) -> Incident:
     if row is None:
         raise Rejected(Rejection.NOT_FOUND, f"there is no incident {incident_id}", field="id")
     return load(row[0], Incident)
-
-
-def _decision(reader: Reader, decision_id: DecisionId) -> Decision | None:
-    row = reader.row("journal_decision", id=decision_id)
-    return load(row[0], Decision) if row else None
-
-
-# --- reading -------------------------------------------------------------------------------------
-
-
-def open_incidents(store: Store, *, resolved_since: datetime | None = None) -> list[Incident]:
-    """All that are not over, and those resolved since then (they may still be reopened)."""
-    rows = store.rows("journal_incidents_open", resolved_since=stored(resolved_since))
-    return [load(body, Incident) for (body,) in rows]
-
-
-def incidents(store: Store, which: IncidentFilter | None = None) -> list[Incident]:
-    """Newest first."""
-    which = which or IncidentFilter()
-    rows = store.rows(
-        "journal_incidents",
-        states=_values(which.states),
-        kind=which.kind,
-        resource=which.resource,
-        tenant=which.tenant,
-        from_ts=stored(which.since),
-        to_ts=stored(which.until),
-        limit=which.limit,
-        parts=which.parts,
-    )
-    return [load(body, Incident) for (body,) in rows]
-
-
-def firing(store: Store) -> list[Firing]:
-    """All that fires now, newest first."""
-    return [
-        Firing(resource, Kind(kind), tuple(aggressors), tuple(victims))
-        for resource, kind, aggressors, victims in store.rows("journal_firing")
-    ]
-
-
-def incident(store: Store, incident_id: IncidentId) -> Incident | None:
-    with store.reader() as reader:
-        row = reader.row("journal_incident", id=incident_id)
-    return load(row[0], Incident) if row else None
-
-
-def timeline(store: Store, incident_id: IncidentId) -> list[Entry]:
-    """Transitions, labels, decisions and deliveries of an incident, oldest first."""
-    rows = store.rows("journal_timeline", incident=incident_id)
-    return [Entry(aware(at), what, detail, by) for at, what, detail, by in rows]
-
-
-def open_decisions(store: Store) -> list[Decision]:
-    """All that may still change, oldest first."""
-    found = decisions(store, DecisionFilter(states=OPEN_DECISIONS, limit=100_000))
-    return found[::-1]
-
-
-def decisions(store: Store, which: DecisionFilter | None = None) -> list[Decision]:
-    """Newest first."""
-    which = which or DecisionFilter()
-    rows = store.rows(
-        "journal_decisions",
-        states=_values(which.states),
-        incident=which.incident,
-        tenant=which.tenant,
-        resource=which.resource,
-        limit=which.limit,
-    )
-    return [load(body, Decision) for (body,) in rows]
-
-
-def decision(store: Store, decision_id: DecisionId) -> Decision | None:
-    with store.reader() as reader:
-        return _decision(reader, decision_id)
-
-
-def _values(states: Sequence[StrEnum] | None) -> list[str] | None:
-    return None if states is None else [state.value for state in states]

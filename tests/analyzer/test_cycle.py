@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.journal import transitions
+from analyzer.journal import records
 from analyzer.model import Action, IncidentState, Kind
 from analyzer.notify.settings import EndpointSettings
 from analyzer.usage import questions
@@ -29,7 +29,7 @@ def road(tmp_path: Path) -> Iterator[Road]:
 
 def test_a_quiet_hour_is_silence(road):
     road.live(60)
-    assert transitions.incidents(road.analyzer.store) == []
+    assert records.incidents(road.analyzer.store) == []
 
 
 def test_a_noisy_neighbour_is_named_told_and_over(road):
@@ -37,18 +37,18 @@ def test_a_noisy_neighbour_is_named_told_and_over(road):
     begins = road.begins + 6 * WINDOW
     road.surges.append(Surge(noisy, SHARD, begins, begins + 24 * WINDOW))
     road.live(6 + 24)
-    (found,) = transitions.incidents(road.analyzer.store)
+    (found,) = records.incidents(road.analyzer.store)
     assert found.kind is Kind.NOISY_NEIGHBOUR
     assert [blame.tenant for blame in found.finding.aggressors] == [noisy]
     assert noisy not in {harm.tenant for harm in found.finding.victims}
     assert found.detected_at is not None
     assert (found.detected_at - begins).total_seconds() <= 60
-    (decision,) = transitions.decisions(road.analyzer.store)
+    (decision,) = records.decisions(road.analyzer.store)
     assert (decision.action, decision.tenant) == (Action.THROTTLE, noisy)
     road.live(40)
-    (after,) = transitions.incidents(road.analyzer.store)
+    (after,) = records.incidents(road.analyzer.store)
     assert after.state is IncidentState.RESOLVED
-    told = [entry.what for entry in transitions.timeline(road.analyzer.store, found.id)]
+    told = [entry.what for entry in records.timeline(road.analyzer.store, found.id)]
     assert told.count("opened") == 1, told
     assert told.count("resolved") == 1, told
 

@@ -16,7 +16,8 @@ from analyzer.decisions.lifecycle import Verb
 from analyzer.density.breakeven import BreakevenSettings
 from analyzer.density.demotion import Pool, Stay, demotion, roomiest
 from analyzer.journal.advice import attach, breakeven_of, propose_demotions
-from analyzer.journal.transitions import DecisionFilter, change_decision, decisions
+from analyzer.journal.records import DecisionFilter, decisions
+from analyzer.journal.transitions import change_decision
 from analyzer.model import Action, DecisionState
 from analyzer.notify.event import Links
 from analyzer.store.database import Store

@@ -13,7 +13,7 @@ from analyzer.density.breakeven import BreakevenSettings
 from analyzer.density.fullness import densities
 from analyzer.density.placement import what_if
 from analyzer.journal.advice import attach, breakeven_of, plan_now
-from analyzer.journal.transitions import decision
+from analyzer.journal.records import decision
 from analyzer.model import Action, Decision, DecisionId, DecisionState
 from analyzer.store.database import Store
 from collector.model import Rejected, ResourceId, TenantId

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from analyzer.api import incidents
 from analyzer.config import AnalyzerSettings, ResourceSettings
-from analyzer.journal import transitions
+from analyzer.journal import records
 from analyzer.model import Action, IncidentState
 from analyzer.notify.event import Links
 from analyzer.notify.settings import EndpointSettings
@@ -59,7 +59,7 @@ def events(road: Road) -> list[tuple[str, str]]:
 
 
 def test_one_incident_is_told_and_ends_with_its_last_part(told):
-    found = {one.resource: one for one in transitions.incidents(told.analyzer.store)}
+    found = {one.resource: one for one in records.incidents(told.analyzer.store)}
     head, part = found[QUEUE], found[MAIN]
     assert part.part_of == head.id
     assert [link.resource for link in head.chain] == [QUEUE, MAIN]
@@ -75,9 +75,9 @@ def test_one_incident_is_told_and_ends_with_its_last_part(told):
 
 
 def test_only_the_incident_that_is_told_asks_for_a_limit(told):
-    found = {one.resource: one for one in transitions.incidents(told.analyzer.store)}
+    found = {one.resource: one for one in records.incidents(told.analyzer.store)}
     throttles = [
-        one for one in transitions.decisions(told.analyzer.store) if one.action is Action.THROTTLE
+        one for one in records.decisions(told.analyzer.store) if one.action is Action.THROTTLE
     ]
     assert {one.incident for one in throttles} == {found[QUEUE].id}
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from analyzer.decisions.decide import DecisionPolicy, decide
 from analyzer.decisions.lifecycle import Verb
-from analyzer.journal import transitions
-from analyzer.journal.transitions import DecisionFilter, IncidentFilter
+from analyzer.journal import records, transitions
+from analyzer.journal.records import DecisionFilter, IncidentFilter
 from analyzer.model import (
     DecisionId,
     DecisionState,
@@ -52,8 +52,8 @@ def write(store: Store, *changes: Transition, now: Any = None, decisions: Any = 
 
 def test_an_incident_comes_back_as_it_was_written(store):
     write(store, opened())
-    assert transitions.incident(store, ONE) == incident()
-    assert transitions.open_incidents(store) == [incident()]
+    assert records.incident(store, ONE) == incident()
+    assert records.open_incidents(store) == [incident()]
 
 
 NAIVE = datetime.fromisoformat("2026-01-01T00:00:00")
@@ -78,7 +78,7 @@ def test_all_is_written_or_nothing(store):
     broken = replace(opened("INC-2"), at=NAIVE)
     with pytest.raises(ValueError, match="time zone"):
         write(store, opened(), broken)
-    assert transitions.incidents(store) == []
+    assert records.incidents(store) == []
     assert store.rows("notify_depth")[0][0] == 0
 
 
@@ -86,7 +86,7 @@ def test_a_transition_judged_twice_is_written_and_told_once(store):
     first = write(store, opened(), decisions=[decision()])
     assert len(first) == 2
     assert write(store, opened(), decisions=[decision()]) == []
-    assert [entry.what for entry in transitions.timeline(store, ONE)] == [
+    assert [entry.what for entry in records.timeline(store, ONE)] == [
         "opened",
         "decision proposed",
     ]
@@ -109,7 +109,7 @@ def test_what_a_person_said_is_not_undone_by_a_stale_cycle(store):
     write(store, updated())
     with store.transaction() as tx:
         transitions.keep(tx, [incident(hits=(True,))])
-    found = transitions.incident(store, ONE)
+    found = records.incident(store, ONE)
     assert found is not None
     assert (found.acknowledged_by, found.label, found.hits) == ("ada", "confirmed", (True,))
     assert found.seq == 3
@@ -119,7 +119,7 @@ def test_acknowledging_is_told_once_and_only_while_it_lasts(store):
     write(store, opened())
     transitions.acknowledge(store, ONE, by="ada", now=at(2), links=LINKS)
     transitions.acknowledge(store, ONE, by="ada", now=at(3), links=LINKS)
-    assert [e.what for e in transitions.timeline(store, ONE)].count("acknowledged") == 1
+    assert [e.what for e in records.timeline(store, ONE)].count("acknowledged") == 1
     write(store, resolved())
     with pytest.raises(Rejected) as refused:
         transitions.acknowledge(store, ONE, by="bob", now=at(10), links=LINKS)
@@ -144,7 +144,7 @@ def test_a_person_is_told_what_is_wrong(store, doing, reason):
     with pytest.raises(Rejected) as refused:
         doing(store)
     assert refused.value.reason.status == reason
-    assert transitions.incident(store, ONE) == incident()
+    assert records.incident(store, ONE) == incident()
 
 
 def change(store: Store, verb: Verb, minute: float = 3) -> Any:
@@ -167,7 +167,7 @@ def test_a_decision_goes_only_where_its_road_leads(store, state, verb):
     write(store, opened(), decisions=[decision(state=state)])
     if target := ROAD.get((state, verb)):
         assert change(store, verb).state is target
-        found = transitions.decision(store, DEC)
+        found = records.decision(store, DEC)
         assert found is not None
         assert (found.state, found.decided_by) == (target, "ada")
     else:
@@ -186,39 +186,39 @@ def test_a_rejected_decision_stays_rejected_when_the_cycle_did_not_know(store):
     write(store, decisions=[decision()])
     change(store, Verb.REJECT)
     write(store, decisions=[decision(limit=0.9)])
-    found = transitions.decision(store, DEC)
+    found = records.decision(store, DEC)
     assert found is not None
     assert found.state is DecisionState.REJECTED
-    assert transitions.open_decisions(store) == []
+    assert records.open_decisions(store) == []
 
 
 def test_an_approved_decision_is_not_proposed_again_by_a_stale_cycle(store):
     write(store, decisions=[decision()])
     change(store, Verb.APPROVE)
     assert write(store, decisions=[decision()]) == []
-    (found,) = transitions.open_decisions(store)
+    (found,) = records.open_decisions(store)
     assert (found.state, found.decided_by) == (DecisionState.APPROVED, "ada")
     write(store, decisions=[decision(state=DecisionState.ACTIVE)])
-    (found,) = transitions.open_decisions(store)
+    (found,) = records.open_decisions(store)
     assert (found.state, found.decided_by) == (DecisionState.ACTIVE, "ada")
 
 
 def test_resolved_incidents_stay_open_for_a_while_so_that_they_can_come_back(store):
     write(store, opened(), resolved())
-    assert transitions.open_incidents(store) == []
-    (back,) = transitions.open_incidents(store, resolved_since=at(0))
+    assert records.open_incidents(store) == []
+    (back,) = records.open_incidents(store, resolved_since=at(0))
     assert back.state is IncidentState.RESOLVED
-    assert transitions.open_incidents(store, resolved_since=at(10)) == []
+    assert records.open_incidents(store, resolved_since=at(10)) == []
 
 
 def test_withdrawn_incidents_are_kept_but_not_listed(store):
     pending = incident(state=IncidentState.PENDING, detected_at=None)
     write(store, Transition(TransitionType.PENDING, at(1), pending, "first window"))
-    assert transitions.open_incidents(store) == [pending]
+    assert records.open_incidents(store) == [pending]
     write(store, Transition(TransitionType.WITHDRAWN, at(2), pending, "did not last"))
-    assert transitions.open_incidents(store, resolved_since=at(0)) == []
-    assert transitions.incidents(store) == []
-    assert [e.what for e in transitions.timeline(store, ONE)] == ["pending", "withdrawn"]
+    assert records.open_incidents(store, resolved_since=at(0)) == []
+    assert records.incidents(store) == []
+    assert [e.what for e in records.timeline(store, ONE)] == ["pending", "withdrawn"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_incidents_can_be_looked_up(store, which, names):
     capacity = finding(kind=Kind.CAPACITY, aggressors=())
     shard9 = {"resource": ResourceId("db:shard-9"), "started_at": at(20), "finding": capacity}
     write(store, opened(), resolved(), opened("INC-3", 21, kind=Kind.CAPACITY, **shard9))
-    assert [found.id for found in transitions.incidents(store, which)] == names
+    assert [found.id for found in records.incidents(store, which)] == names
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_incidents_can_be_looked_up(store, which, names):
 def test_decisions_can_be_looked_up(store, which, count):
     active = decision("DEC-2", state=DecisionState.ACTIVE, tenant=TenantId("hooli"))
     write(store, decisions=[decision(), active])
-    assert len(transitions.decisions(store, which)) == count
+    assert len(records.decisions(store, which)) == count
 
 
 def test_many_people_and_the_cycle_at_once_lose_nothing(store):
@@ -274,17 +274,17 @@ def test_many_people_and_the_cycle_at_once_lose_nothing(store):
     for thread in threads:
         thread.join()
     for name in names:
-        found = transitions.incident(store, IncidentId(name))
+        found = records.incident(store, IncidentId(name))
         assert found is not None
         assert found.acknowledged_by == name
-        assert len(transitions.timeline(store, IncidentId(name))) == 3
+        assert len(records.timeline(store, IncidentId(name))) == 3
 
 
 def test_a_label_brings_no_withdrawn_incident_back(store):
     gone = Transition(TransitionType.WITHDRAWN, at(2), incident(), "did not last")
     write(store, gone)
     transitions.label(store, ONE, "false_alarm", by="ann", now=at(3))
-    assert transitions.incidents(store) == []
+    assert records.incidents(store) == []
 
 
 def events(store) -> list[tuple[str, str]]:
@@ -303,7 +303,7 @@ def test_the_life_of_a_throttle_is_told_step_by_step(store):
     assert fetch(store, DecisionId("DEC-9")) == []
     assert fetch(store) == [DEC]
     assert fetch(store) == []  # every later poll writes nothing
-    (standing,) = transitions.open_decisions(store)
+    (standing,) = records.open_decisions(store)
     over = resolved()
     write(store, over, decisions=decide([over], [standing], now=at(9), policy=DecisionPolicy()))
     assert events(store) == [
@@ -319,12 +319,12 @@ def test_the_life_of_a_throttle_is_told_step_by_step(store):
 def test_a_fetch_while_the_cycle_judges_still_counts(store):
     write(store, opened(), decisions=[decision()])
     change(store, Verb.APPROVE)
-    (read_before,) = transitions.open_decisions(store)
+    (read_before,) = records.open_decisions(store)
     fetch(store)
     over = resolved()
     ended = decide([over], [read_before], now=at(9), policy=DecisionPolicy())
     write(store, over, decisions=ended)
-    found = transitions.decision(store, DEC)
+    found = records.decision(store, DEC)
     assert found is not None
     assert found.state is DecisionState.VERIFIED
 

@@ -11,7 +11,7 @@ import pytest
 
 from analyzer.app import Analyzer
 from analyzer.cycle import run_cycle
-from analyzer.journal import judgement, transitions
+from analyzer.journal import judgement, records, transitions
 from analyzer.model import DecisionState, IncidentState
 from analyzer.notify.settings import EndpointSettings
 from analyzer.store.database import Transaction
@@ -52,8 +52,8 @@ def unwatched(road: Road, windows: int) -> None:
 
 
 def types(road: Road) -> list[str]:
-    found = transitions.incidents(road.analyzer.store)
-    told = [e.what for i in found for e in transitions.timeline(road.analyzer.store, i.id)]
+    found = records.incidents(road.analyzer.store)
+    told = [e.what for i in found for e in records.timeline(road.analyzer.store, i.id)]
     return [what for what in told if what in ("opened", "resolved", "reopened")]
 
 
@@ -110,13 +110,13 @@ def test_a_long_downtime_is_caught_up_by_parts_and_only_its_end(road, monkeypatc
 def test_decisions_lapse_by_the_clock_when_no_usage_comes_any_more(road):
     surge(road, 30, after=1)
     road.live(8)
-    (made,) = transitions.decisions(road.analyzer.store)
+    (made,) = records.decisions(road.analyzer.store)
     assert made.state is DecisionState.PROPOSED
     run_cycle(road.analyzer.rooms, now=made.expires_at - WINDOW)
-    (still,) = transitions.decisions(road.analyzer.store)
+    (still,) = records.decisions(road.analyzer.store)
     assert still.state is DecisionState.PROPOSED
     run_cycle(road.analyzer.rooms, now=made.expires_at + WINDOW)
-    (over,) = transitions.decisions(road.analyzer.store)
+    (over,) = records.decisions(road.analyzer.store)
     assert over.state is DecisionState.EXPIRED
 
 
@@ -125,7 +125,7 @@ def test_a_resource_that_falls_silent_alone_is_not_taken_for_calm(tmp_path):
     road.history()
     surge(road, windows=20)
     road.live(18)
-    (found,) = transitions.incidents(road.analyzer.store)
+    (found,) = records.incidents(road.analyzer.store)
     assert found.state is IncidentState.FIRING
     for _ in range(12):
         table = road.platform.live(road.begins, 10)
@@ -133,6 +133,6 @@ def test_a_resource_that_falls_silent_alone_is_not_taken_for_calm(tmp_path):
         road.send(table.filter(others))
         road.begins += WINDOW
         road.cycle()
-    (after,) = transitions.incidents(road.analyzer.store)
+    (after,) = records.incidents(road.analyzer.store)
     road.close()
     assert after.state is IncidentState.FIRING

@@ -14,7 +14,7 @@ from analyzer.api.evidence import Clock
 from analyzer.decisions.decide import DecisionPolicy
 from analyzer.detect.slow import ResourceDays, SlowSettings
 from analyzer.incidents.explain import explain
-from analyzer.journal import transitions
+from analyzer.journal import records
 from analyzer.journal.judgement import Bench, Judge
 from analyzer.journal.slow import Terms, judge_days
 from analyzer.model import PATH_DAYS, Action, IncidentState
@@ -108,11 +108,11 @@ def test_a_leak_is_told_once_a_day_and_ends_when_it_is_gone(store):
     assert opened.incident.path == PATH_DAYS
     assert [blame.tenant for blame in opened.incident.finding.aggressors] == ["t0"]
     assert judge_days(store, TERMS, now=finished(store, DAYS)) == []
-    (proposed,) = transitions.decisions(store)
+    (proposed,) = records.decisions(store)
     assert (proposed.action, proposed.tenant) == (Action.THROTTLE, "t0")
     for day in range(DAYS + 1, DAYS + 15):
         judge_days(store, TERMS, now=finished(store, day))
-    (known,) = transitions.incidents(store)
+    (known,) = records.incidents(store)
     assert known.state is IncidentState.RESOLVED
     assert events(store)[0] == "incident.opened"
     assert events(store)[-1] == "incident.resolved"
@@ -126,9 +126,9 @@ def test_the_cycle_of_windows_leaves_it_alone_and_its_limit_standing(store):
     judge = Judge(store, Windows(store), Bench())
     for step in range(1, 12):
         list(judge.judge(now + timedelta(seconds=10 * step), now=now + timedelta(minutes=2 * step)))
-    (known,) = transitions.incidents(store)
+    (known,) = records.incidents(store)
     assert known.state is IncidentState.FIRING
-    (throttle,) = transitions.decisions(store)
+    (throttle,) = records.decisions(store)
     assert throttle.expires_at > now + timedelta(minutes=22)
 
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from analyzer.api.alerts import router
 from analyzer.api.problems import install
-from analyzer.journal import transitions
+from analyzer.journal import records
 from analyzer.notify import NotifySettings
 from analyzer.notify.channels import CHANNELS
 from analyzer.store.database import Store
@@ -377,4 +377,4 @@ def test_our_own_webhook_can_be_looped_back(client, store):
         deliver(store, settings, at(1))
     answer = client.post("/api/v1/annotations", json=hook.got[0].json)
     assert answer.json()[0]["title"] == "NoisyNeighbour firing"
-    assert transitions.incidents(store)
+    assert records.incidents(store)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from analyzer.backtest.replay import backtest
-from analyzer.journal import transitions
+from analyzer.journal import records
 from analyzer.store.database import Store
 from analyzer.upkeep.record import record
 from collector.model import ResourceId
@@ -36,7 +36,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
 
 
 def test_a_recording_tells_what_the_service_told(road: Road, tmp_path: Path) -> None:
-    (known,) = transitions.incidents(road.analyzer.store)
+    (known,) = records.incidents(road.analyzer.store)
     done = record(
         road.analyzer.store, tmp_path / "kept", since=road.begins - LONG, until=road.begins + LONG
     )
