@@ -11,8 +11,8 @@ from analyzer.cost.settings import CostSettings, Plan
 from analyzer.decisions.decide import DecisionPolicy
 from analyzer.density.breakeven import BreakevenSettings
 from analyzer.density.dimensions import MEASURED
+from analyzer.detect.days import SlowSettings
 from analyzer.detect.settings import DetectSettings
-from analyzer.detect.slow import SlowSettings
 from analyzer.incidents.flags import FlagPolicy
 from analyzer.incidents.labels import TuningSettings
 from analyzer.journal.budgets import Budget

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from analyzer.decisions.decide import DecisionPolicy, decide
-from analyzer.detect.slow import SlowSettings, slow_burn
+from analyzer.detect.days import SlowSettings
+from analyzer.detect.slow import slow_burn
 from analyzer.incidents.growth import follow
 from analyzer.journal import records, transitions
 from analyzer.model import PATH_DAYS, Incident, Transition

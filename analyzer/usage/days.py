@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from analyzer.detect.arrays import Floats
-from analyzer.detect.slow import DAY_S, ResourceDays
+from analyzer.detect.days import DAY_S, ResourceDays
 from analyzer.store.database import Store
 from analyzer.usage.quantiles import middles
 from collector.model import BUCKETS, LATENCY_BOUNDS, UNKNOWN_TENANT, ResourceId, TenantId

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyzer.detect.days import ResourceDays, SlowSettings
 from analyzer.detect.load import log_stretch
-from analyzer.detect.slow import ResourceDays, SlowSettings, slow_burn
+from analyzer.detect.slow import slow_burn
 from collector.model import ResourceId, TenantId
 
 DAYS = 21

@@ -12,7 +12,7 @@ import pytest
 
 from analyzer.api.evidence import Clock
 from analyzer.decisions.decide import DecisionPolicy
-from analyzer.detect.slow import ResourceDays, SlowSettings
+from analyzer.detect.days import ResourceDays, SlowSettings
 from analyzer.incidents.explain import explain
 from analyzer.journal import records
 from analyzer.journal.judgement import Bench, Judge
