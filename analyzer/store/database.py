@@ -337,9 +337,10 @@ class Store:
         )
         done = {row[0] for row in self._connection.execute("SELECT id FROM migrations").fetchall()}
         folder = resources.files("analyzer.sql") / "migrations"
-        for file in sorted(folder.iterdir(), key=lambda f: f.name):
-            if file.name.endswith(".sql") and file.name not in done:
-                with self.transaction() as tx:
+        missing = [f for f in folder.iterdir() if f.name.endswith(".sql") and f.name not in done]
+        if missing:
+            with self.transaction() as tx:  # all or none: half a step up is no database of ours
+                for file in sorted(missing, key=lambda f: f.name):
                     tx.migrate(file.name, file.read_text("utf-8"))
 
     @contextmanager
