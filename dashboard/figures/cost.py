@@ -51,7 +51,7 @@ def figure(lines: Sequence[CostLine], currency: str, scheme: Scheme) -> go.Figur
     found.update_layout(barmode="stack", bargap=0.3)
     found.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, dtick=1)
     found.update_xaxes(
-        title={"text": f"{currency} this week", "font": {"size": 11}},
+        title={"text": currency, "font": {"size": 11}},
         fixedrange=True,
         rangemode="tozero",
     )

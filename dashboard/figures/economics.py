@@ -139,7 +139,7 @@ def scatter(lines: Sequence[CostLine], currency: str, scheme: Scheme) -> go.Figu
             )
         )
     framed(found, scheme, height=HEIGHT)
-    found.update_xaxes(type="log", title={"text": f"cost, {currency} a week", "font": {"size": 11}})
+    found.update_xaxes(type="log", title={"text": f"cost, {currency}", "font": {"size": 11}})
     found.update_yaxes(type="log", title={"text": f"revenue, {currency}", "font": {"size": 11}})
     found.update_layout(legend={"y": -0.2})
     return found
@@ -221,7 +221,7 @@ def box(lines: Sequence[CostLine], currency: str, scheme: Scheme) -> go.Figure:
             )
         )  # fmt: skip
     framed(found, scheme, height=HEIGHT, legend=False)
-    found.update_xaxes(type="log", title={"text": f"{currency} a week", "font": {"size": 11}})
+    found.update_xaxes(type="log", title={"text": currency, "font": {"size": 11}})
     return found
 
 
