@@ -46,8 +46,9 @@ WHERE NOT withdrawn AND state IN ('firing', 'flapping')
 ORDER BY started_at, id
 
 -- name: routing_open
+-- What people are told of; what is part of another incident is told there.
 SELECT body FROM incidents
-WHERE NOT withdrawn AND state IN ('firing', 'flapping')
+WHERE NOT withdrawn AND part_of IS NULL AND state IN ('firing', 'flapping')
 ORDER BY started_at, id
 
 -- name: routing_lanes

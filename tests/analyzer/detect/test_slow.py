@@ -144,10 +144,9 @@ def test_the_order_of_tenants_changes_nothing(order, leak):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.floats(0.05, 20), st.sampled_from([0.0, 0.05]))
-def test_another_unit_of_work_changes_nobody(factor, leak):
-    """Twice the operations on twice the cores is the same platform (the stretch is not)."""
+@given(st.floats(1.0, 20.0), st.sampled_from([0.0, 0.05]))
+def test_smaller_operations_of_the_same_work_change_nobody(factor, leak):
     days = world(seed=6, leak=leak)
     told = found(days)
-    scaled = replace(days, operations=days.operations * max(factor, 1.0))
+    scaled = replace(days, operations=days.operations * factor)
     assert found(scaled) == told

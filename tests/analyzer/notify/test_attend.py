@@ -213,3 +213,20 @@ def test_an_alertmanager_is_not_fed_what_was_silenced(store):
     rows = store.rows("notify_feed", endpoint=to.id, resolved_since=at(0).replace(tzinfo=None))
     assert rows == []
     assert feed(store, to, now=at(2), transport=Deaf()) == 0
+
+
+def test_nobody_is_reminded_of_a_part_of_another_incident(store):
+    """It was told by itself once, was over, and came back as a consequence."""
+    with receiver() as pager, receiver() as boss:
+        settings = listening(
+            store, EndpointSettings("pager", pager.url), EndpointSettings("boss", boss.url)
+        )
+        ruled(store, routes=(Route("p", (), ("pager",), steps=(Step(600, ("boss",)),)),))
+        write(store, opened(), now=at(1))
+        part = replace(
+            incident(), part_of=IncidentId("INC-9"), seq=5, updated_at=at(3), detected_at=at(3)
+        )
+        write(store, Transition(TransitionType.REOPENED, at(3), part, "back"), now=at(3))
+        assert look(store, at(30)) == look(store, at(300)) == Attended()
+        deliver(store, settings, at(300))
+        assert (types(pager), types(boss)) == (["incident.opened"], [])
