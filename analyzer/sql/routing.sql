@@ -124,4 +124,5 @@ FROM batch
 -- Openings on record, with the incident as it is known now.
 SELECT t.type, t.ts, i.body FROM transitions t JOIN incidents i ON i.id = t.incident
 WHERE t.type IN ('opened', 'reopened') AND t.ts >= $since AND t.ts < $until AND NOT i.withdrawn
+    AND i.part_of IS NULL  -- told by the incident it is part of
 ORDER BY t.ts, t.incident

@@ -14,7 +14,10 @@ from analyzer.config import AnalyzerSettings, ResourceSettings
 from analyzer.journal import records
 from analyzer.model import Action, IncidentState
 from analyzer.notify.event import Links
+from analyzer.notify.history import rehearsed
+from analyzer.notify.rules import policy
 from analyzer.notify.settings import EndpointSettings
+from analyzer.routing.rehearsal import Thresholds
 from collector.model import Family, ResourceId, ResourceKind
 from collector.receivers.simulated import Platform, Shared, Surge
 from tests.analyzer.notify.asgi import Client
@@ -106,3 +109,12 @@ def test_a_webhook_carries_the_chain(told):
     bodies = [json.loads(body) for (body,) in rows]
     chains = [[link["resource"] for link in body["incident"]["chain"]] for body in bodies]
     assert [QUEUE, MAIN] in chains
+
+
+def test_a_route_is_tried_on_what_was_told_not_on_its_parts(told):
+    with told.analyzer.store.reader() as reader:
+        found = rehearsed(
+            reader, policy(reader), Thresholds(),
+            since=told.begins - timedelta(days=1), until=told.begins, now=told.begins,
+        )  # fmt: skip
+    assert (len(found.judged), found.below) == (1, 0)
