@@ -147,8 +147,8 @@ def _charge(group: _Group, settings: CostSettings, start: datetime, end: datetim
     credit = group.quanta < 0 or group.face.category == "Credit"
     if found is not None:
         resource, rule = found
-        kind, driver, idle = _manner(resource, rule, settings)
-        return Charge(resource, kind, driver, idle, a, b, 0, credit=credit)
+        kind, driver, idle, over = _manner(resource, rule, settings)
+        return Charge(resource, kind, driver, idle, a, b, 0, over, credit=credit)
     if group.rounding:
         return Charge(ROUNDING, "fixed", "", "retained", start, end, 0)
     if group.face.category == "Credit":
@@ -157,13 +157,17 @@ def _charge(group: _Group, settings: CostSettings, start: datetime, end: datetim
     return Charge(name, UNMATCHED, "", "retained", start, end, 0)
 
 
-def _manner(resource: str, rule: BillRule, settings: CostSettings) -> tuple[str, str, str]:
-    """Kind, driver and idle policy: the rule's, else those of the resource's price."""
+def _manner(
+    resource: str, rule: BillRule, settings: CostSettings
+) -> tuple[str, str, str, tuple[str, ...]]:
+    """Kind, driver, idle policy and what it is over: the rule's, else those of the resource's
+    price, so that a bill changes what a resource costs and not who pays for it.
+    """
     price = next((p for p in settings.prices if p.resource == resource), None)
     kind = rule.kind or (price.kind if price else "capacity")
-    driver = rule.driver or (price.driver if price and price.kind == kind else "")
+    alike = price if price and price.kind == kind and not rule.driver else None
     idle = rule.idle or (price.idle if price else "") or settings.idle
-    return kind, driver, idle
+    return kind, alike.driver if alike else rule.driver, idle, alike.over if alike else ()
 
 
 def _rate(group: _Group, settings: CostSettings, moment: datetime) -> Fraction | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from fractions import Fraction
+from math import floor
 
 from analyzer.cost.policies import Policy
 from analyzer.cost.settings import CostSettings, Price
@@ -14,6 +16,7 @@ from collector.model import UNKNOWN_TENANT
 from tests.analyzer.cost.house import Hour
 
 HOUR_US = 3_600_000_000
+US = timedelta(microseconds=1)
 IDLE = ""
 
 
@@ -29,8 +32,34 @@ def hand_out(total: int, weights: dict[str, int]) -> dict[str, int]:
     return {t: part if total > 0 else -part for t, part in got.items()}
 
 
-Cells = dict[tuple[str, str], tuple[int, int, int]]
+Cells = dict[tuple[str, str], tuple[int, int, int, int]]
 Lines = dict[str, tuple[int, int, int]]
+Sums = dict[tuple[str, str], list[int]]
+DIRECT, IDLED, SHARED, CREDITED = range(4)
+
+
+@dataclass(frozen=True)
+class Due:
+    """Something to be paid for a time. `credit`: all of it is told in the column of credits."""
+
+    resource: str
+    kind: str
+    driver: str
+    idle: str
+    start: datetime
+    end: datetime
+    quanta: int
+    over: tuple[str, ...] = ()
+    credit: bool = False
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What bills say of a week: at which scale, and when they speak for a resource."""
+
+    dues: Sequence[Due] = ()
+    scale: int = 0
+    covered: Mapping[str, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
 
 
 def reference(
@@ -39,51 +68,103 @@ def reference(
     week: Week,
     settings: CostSettings,
     plans: dict[str, str] | None = None,
+    billed: Billed | None = None,
 ) -> tuple[Cells, Lines]:
-    """Of hourly prices: (tenant, resource) -> (direct, idle share, shared: fees and share of the
-    nameless), and resource -> (bill, idle, unattributed). Everyone is present all week.
+    """Of hourly prices and bills: (tenant, resource) -> (direct, idle share, shared: fees and share
+    of the nameless, credit), and resource -> (bill, idle, unattributed). Everyone is present all
+    week.
     """
-    cells: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    billed = billed or Billed()
+    scale = max(settings.scale, billed.scale)
+    dues = [*_prices(settings, week, scale, billed.covered)]
+    dues += [replace(d, quanta=d.quanta * 10 ** (scale - billed.scale)) for d in billed.dues]
+    cells: Sums = defaultdict(lambda: [0, 0, 0, 0])
     lines: Lines = {}
-    length = (week.end - week.start) // timedelta(hours=1)
     plans = plans or {}
-    fees = [price for price in settings.prices if price.over]
+    on: dict[str, list[Hour]] = defaultdict(list)
+    for h in hours:
+        on[h.resource].append(h)
+    for due in dues:
+        if not due.over and due.kind not in ("credit", "unmatched"):
+            seen = hours if due.kind == "fixed" else on[due.resource]
+            mine = [h for h in seen if due.start <= week.start + timedelta(hours=h.at) < due.end]
+            if due.kind == "fixed":
+                _fee(due, _everybody(due.driver, mine, plans), settings, plans, cells, lines)
+            else:
+                _resource(due, mine, capacity.get(due.resource), settings, plans, cells, lines)
+    _fees_over([due for due in dues if due.over], cells, lines)
+    _credits_of_all([due for due in dues if due.kind == "credit"], settings, cells, lines)
+    for due in dues:
+        if due.kind == "unmatched":
+            _enter(due, SHARED, {}, 0, due.quanta, cells, lines)
+    return {key: (d, i, n, c) for key, (d, i, n, c) in cells.items() if d or i or n or c}, lines
+
+
+def _prices(
+    settings: CostSettings,
+    week: Week,
+    scale: int,
+    covered: Mapping[str, Sequence[tuple[datetime, datetime]]],
+) -> Iterator[Due]:
+    """What hourly prices cost, but for the times in which a bill speaks for their resource."""
     for price in settings.prices:
-        if price.over:
-            continue
-        name = price.resource
-        bill = int(price.amount * 10**settings.scale) * length
-        if price.kind == "fixed":
-            _fee(bill, price.resource, _everybody(price.driver, hours, plans), settings, plans,
-                 cells, lines)  # fmt: skip
-            continue
-        weights = dict(_weights(hours, name, capacity.get(name), price.kind))
-        counts = _counts(hours, name)
-        if not sum(weights.values()) and (counts or price.kind == "usage"):
-            weights = counts
-        elif price.kind == "capacity" and capacity.get(name):
-            spare = int(capacity[name] * HOUR_US) * length - sum(weights.values())
-            weights[IDLE] = max(0, spare)
-        shares = hand_out(bill, weights)
-        idle = shares.pop(IDLE, 0)
-        nameless = shares.pop(UNKNOWN_TENANT, 0)
-        if not sum(weights.values()):
-            idle, nameless = (bill, 0) if price.kind == "capacity" else (0, bill)
-        mine = [h for h in hours if h.resource == name and h.tenant != UNKNOWN_TENANT]
-        there = {"everyone": set(plans), "here": {h.tenant for h in mine}}
-        again = _policy(price.idle or settings.idle, idle, shares, mine, plans, settings, there)
-        more = _policy(settings.system, nameless, shares, mine, plans, settings, there)
-        for column, part in enumerate((shares, again, more)):
-            for t, share in part.items():
-                cells[t, name][column] += share
-        before = lines.get(name, (0, 0, 0))
-        added = (bill, idle - sum(again.values()), nameless - sum(more.values()))
-        lines[name] = tuple(a + b for a, b in zip(before, added, strict=True))  # type: ignore[assignment]
-    _fees_over(fees, length, settings.scale, cells, lines)
-    return {key: (d, i, n) for key, (d, i, n) in cells.items() if d or i or n}, lines
+        marks = {week.start, week.end}
+        spans = covered.get(price.resource, ())
+        marks |= {moment for span in spans for moment in span if week.start < moment < week.end}
+        start = None
+        for moment in sorted(marks):
+            taken = any(a <= moment < b for a, b in spans) or moment == week.end
+            if start is not None and taken:
+                quanta = _cost(price, week, start, moment, scale)
+                idle = price.idle or settings.idle
+                yield Due(price.resource, price.kind, price.driver, idle, start, moment, quanta,
+                          price.over)  # fmt: skip
+                start = None
+            elif start is None and not taken:
+                start = moment
 
 
-Sums = dict[tuple[str, str], list[int]]
+def _cost(price: Price, week: Week, a: datetime, b: datetime, scale: int) -> int:
+    to_a, to_b = (Fraction((moment - week.start) // US, HOUR_US) for moment in (a, b))
+    rate = Fraction(price.amount) * 10**scale
+    return half_up(rate * to_b) - half_up(rate * to_a)
+
+
+def half_up(value: Fraction) -> int:
+    return floor(value + Fraction(1, 2))
+
+
+def _resource(
+    due: Due,
+    hours: Sequence[Hour],
+    capacity: float | None,
+    settings: CostSettings,
+    plans: dict[str, str],
+    cells: Sums,
+    lines: Lines,
+) -> None:
+    """What somebody used of a resource, what nobody did, and what nobody has a name for."""
+    name = due.resource
+    weights = dict(_weights(hours, name, capacity, due.kind))
+    counts = _counts(hours, name)
+    if not sum(weights.values()) and (counts or due.kind == "usage"):
+        weights = counts
+    elif due.kind == "capacity" and capacity:
+        room = int(capacity * HOUR_US) * ((due.end - due.start) // timedelta(seconds=1)) // 3600
+        weights[IDLE] = max(0, room - sum(weights.values()))
+    shares = hand_out(due.quanta, weights)
+    idle = shares.pop(IDLE, 0)
+    nameless = shares.pop(UNKNOWN_TENANT, 0)
+    if not sum(weights.values()):
+        idle, nameless = (due.quanta, 0) if due.kind == "capacity" else (0, due.quanta)
+    mine = [h for h in hours if h.resource == name and h.tenant != UNKNOWN_TENANT]
+    here = {h.tenant for h in mine}
+    again = _policy(due.idle, idle, shares, mine, plans, settings, here)
+    more = _policy(settings.system, nameless, shares, mine, plans, settings, here)
+    for column, part in ((DIRECT, shares), (IDLED, again), (SHARED, more)):
+        _enter(due, column, part, 0, 0, cells, lines)
+    left = idle - sum(again.values()), nameless - sum(more.values())
+    _enter(due, DIRECT, {}, *left, cells, lines)
 
 
 def _everybody(driver: str, hours: Sequence[Hour], plans: dict[str, str]) -> dict[str, int]:
@@ -97,51 +178,66 @@ def _everybody(driver: str, hours: Sequence[Hour], plans: dict[str, str]) -> dic
 
 
 def _fee(
-    bill: int,
-    name: str,
+    due: Due,
     weights: dict[str, int],
     settings: CostSettings,
     plans: dict[str, str],
     cells: Sums,
     lines: Lines,
 ) -> None:
-    shares = hand_out(bill, weights)
-    nameless = shares.pop(UNKNOWN_TENANT, 0)
-    if not weights:
-        nameless = bill
-    more: dict[str, int] = {}
-    if settings.system == "proportional":
-        more = hand_out(nameless, {t: abs(share) for t, share in shares.items()})
-    elif settings.system == "even":
-        more = hand_out(nameless, dict.fromkeys(plans, 1))
-    for t, share in more.items():
-        shares[t] = shares.get(t, 0) + share
-    _enter(name, bill, shares, nameless - sum(more.values()), cells, lines)
+    shares = hand_out(due.quanta, weights)
+    nameless = shares.pop(UNKNOWN_TENANT, 0) if weights else due.quanta
+    more = _policy(settings.system, nameless, shares, (), plans, settings, set(plans))
+    for part in (shares, more):
+        _enter(due, SHARED, part, 0, 0, cells, lines)
+    _enter(due, SHARED, {}, 0, nameless - sum(more.values()), cells, lines)
 
 
-def _fees_over(fees: list[Price], hours: int, scale: int, cells: Sums, lines: Lines) -> None:
+def _fees_over(fees: list[Due], cells: Sums, lines: Lines) -> None:
     """Fees over other resources, those first that no waiting fee is over."""
     while fees:
-        waiting = {price.resource for price in fees}
-        late = {price.resource for price in fees if waiting & set(price.over)}
-        ready = next(price.resource for price in fees if price.resource not in late)
-        for price in [price for price in fees if price.resource == ready]:
-            fees.remove(price)
-            bill = int(price.amount * 10**scale) * hours
-            paid: dict[str, int] = defaultdict(int)
-            for (t, r), parts in cells.items():
-                paid[t] += sum(parts) if r in price.over else 0
-            shares = hand_out(bill, {t: amount for t, amount in paid.items() if amount > 0})
-            _enter(price.resource, bill, shares, bill - sum(shares.values()), cells, lines)
+        waiting = {due.resource for due in fees}
+        late = {due.resource for due in fees if waiting & set(due.over)}
+        ready = next(due.resource for due in fees if due.resource not in late)
+        for due in [due for due in fees if due.resource == ready]:
+            fees.remove(due)
+            _by_what_is_paid(due, set(due.over), cells, lines)
+
+
+def _credits_of_all(
+    credits_: Sequence[Due], settings: CostSettings, cells: Sums, lines: Lines
+) -> None:
+    """Credits that name no resource: by what everybody pays before any of them."""
+    before = {key: list(parts) for key, parts in cells.items()}
+    resources = {name for _, name in before} if settings.credits == "proportional" else set()
+    for due in credits_:
+        _by_what_is_paid(due, resources, cells, lines, before)
+
+
+def _by_what_is_paid(
+    due: Due, over: set[str], cells: Sums, lines: Lines, seen: Sums | None = None
+) -> None:
+    paid: dict[str, int] = defaultdict(int)
+    for (t, r), parts in (cells if seen is None else seen).items():
+        paid[t] += sum(parts) if r in over else 0
+    shares = hand_out(due.quanta, {t: amount for t, amount in paid.items() if amount > 0})
+    _enter(due, SHARED, shares, 0, due.quanta - sum(shares.values()), cells, lines)
 
 
 def _enter(
-    name: str, bill: int, shares: dict[str, int], unattributed: int, cells: Sums, lines: Lines
+    due: Due,
+    column: int,
+    shares: dict[str, int],
+    idle: int,
+    unattributed: int,
+    cells: Sums,
+    lines: Lines,
 ) -> None:
     for t, share in shares.items():
-        cells[t, name][2] += share
-    before = lines.get(name, (0, 0, 0))
-    lines[name] = (before[0] + bill, before[1], before[2] + unattributed)
+        cells[t, due.resource][CREDITED if due.credit else column] += share
+    was = lines.get(due.resource, (0, 0, 0))
+    bill = sum(shares.values()) + idle + unattributed
+    lines[due.resource] = (was[0] + bill, was[1] + idle, was[2] + unattributed)
 
 
 def _policy(
@@ -151,7 +247,7 @@ def _policy(
     mine: Sequence[Hour],
     plans: dict[str, str],
     settings: CostSettings,
-    there: dict[str, set[str]],
+    here: set[str],
 ) -> dict[str, int]:
     """What one pot left over is shared out to."""
     policy = next((p for p in settings.policies if p.name == name), Policy(name, name))
@@ -172,12 +268,12 @@ def _policy(
             used[h.tenant] += (h.busy_us if policy.driver == "busy" else h.count) or 0
         return hand_out(amount, {t: u for t, u in used.items() if u})
     if policy.how == "fixed":
-        parts = {p.tenant: int(p.weight) for p in policy.parts if p.tenant in there["everyone"]}
+        parts = {p.tenant: int(p.weight) for p in policy.parts if p.tenant in plans}
         given = hand_out(amount, {**parts, IDLE: 100 - sum(parts.values())})
         given.pop(IDLE)
         return given
     if policy.how == "even":
-        return hand_out(amount, dict.fromkeys(there["here"], 1))
+        return hand_out(amount, dict.fromkeys(here, 1))
     return {}
 
 

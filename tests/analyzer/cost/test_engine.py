@@ -91,7 +91,7 @@ def test_the_engine_agrees_bit_for_bit_with_the_obvious_one(shelf, used, sheet, 
     terms = CostSettings(prices=tuple(sheet), idle=idle)
     found = statement(shelf, terms)
     expected_cells, expected_lines = reference(used, dict.fromkeys(SHARDS, 1.5), WEEK, terms)
-    assert cells(found) == {key: (d, i) for key, (d, i, _) in expected_cells.items()}
+    assert cells(found) == {key: (d, i) for key, (d, i, _, _) in expected_cells.items()}
     lines = {r.resource: (r.bill, r.idle, r.unattributed) for r in found.resources}
     assert lines == expected_lines
     proof(found)

@@ -239,7 +239,7 @@ def agree(shelf: Store, used: list[Hour], sheet: list[Price], policy: Policy, sy
     capacity = dict.fromkeys((SHARD, "db:shard-2"), 1.5)
     cells, lines = reference(used, capacity, house.WEEK, terms, plans)
     assert {
-        (t.tenant, p.resource): (p.direct, p.idle, p.shared)
+        (t.tenant, p.resource): (p.direct, p.idle, p.shared, p.credit)
         for t in s.tenants
         for p in t.parts
         if p.direct or p.idle or p.shared

@@ -159,6 +159,26 @@ def test_a_credit_follows_its_resource_or_the_policy_of_the_account(store):
         proof(each)
 
 
+def test_a_bill_of_a_fee_changes_what_it_costs_and_not_who_pays(store):
+    resource(store, SHARD, 1)
+    add(store, [Hour(at, "acme", SHARD, HOUR_US * 3 // 4) for at in range(168)])
+    add(store, [Hour(at, "globex", SHARD, HOUR_US // 4) for at in range(168)])
+    fee = Price("support", "0.10", kind="fixed", over=(SHARD,))
+    terms = replace(TERMS, prices=(*TERMS.prices, fee))
+    shares = []
+    for billed in (None, "40"):
+        if billed:
+            week = ("2026-11-16", "2026-11-23")
+            put(store, read_bill(focus(row(billed, service="Support", resource="", charge=week))))
+        s = statement(store, terms)
+        proof(s)
+        shares.append({t.tenant: s.money(t.shared) for t in s.tenants})
+    assert shares == [
+        {"acme": "12.6000", "globex": "4.2000"},
+        {"acme": "30.0000", "globex": "10.0000"},
+    ]
+
+
 def test_currencies_are_never_mixed_without_a_rate(store):
     put(store, read_bill(focus(row("10", currency="EUR"), row("8", currency="Token"))))
     s = statement(store, replace(TERMS, prices=()))
