@@ -208,7 +208,7 @@ class Analyzer:
         return deliver_reports(
             self.store,
             self.settings.deliveries,
-            channels(HttpTransport(self.settings.sending()), self.links.base),
+            channels(HttpTransport(self.settings.sending()), self.links.base, wall_clock),
             now=now,
             holder=f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}",
             rooms=lambda: held_densities(self.store).get(now),

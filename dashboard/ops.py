@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.client import Client, ClientError
 
-REPORT_FORMATS = {"html", "csv", "pdf", "xlsx", "focus"}
+REPORT_FORMATS = {"html", "csv", "pdf", "xlsx", "focus", "json"}
 REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 KEPT_FILES = 64
 SMALLEST = 1024

@@ -19,6 +19,7 @@ FORMATS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "pdf": "application/pdf",
     "focus": "text/csv; charset=utf-8",
+    "json": "application/json",
 }
 """Formats of the report and the content type of each."""
 

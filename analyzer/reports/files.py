@@ -13,6 +13,7 @@ from analyzer.reports.csv_file import render_csv
 from analyzer.reports.document import WHOLE, Document, ending
 from analyzer.reports.focus_file import render_focus
 from analyzer.reports.html_file import render_html
+from analyzer.reports.json_file import render_json
 from analyzer.reports.pdf_file import render_pdf
 from analyzer.reports.xlsx_file import render_xlsx
 from collector.model import Rejected, Rejection
@@ -23,6 +24,7 @@ _RENDERERS: dict[str, Callable[[Document], bytes]] = {
     "xlsx": render_xlsx,
     "pdf": render_pdf,
     "focus": render_focus,
+    "json": render_json,
 }
 
 

@@ -22,7 +22,7 @@ from partywall.session import (
 if TYPE_CHECKING:
     from partywall.client import Client
 
-FORMATS = ("html", "pdf", "csv", "xlsx", "focus")
+FORMATS = ("html", "pdf", "csv", "xlsx", "focus", "json")
 
 
 VIEWS = ("exec", "account", "sre", "finance")
@@ -40,7 +40,7 @@ def report(
     week: Annotated[str, typer.Option(help="ISO week such as 2026-W47; default last week.")] = "",
     tenant: Annotated[str, typer.Option(help="Only this tenant's page.")] = "",
     formats: Annotated[
-        str, typer.Option("--format", help="html, pdf, csv, xlsx, focus; several with commas.")
+        str, typer.Option("--format", help="html, pdf, csv, xlsx, focus, json; with commas.")
     ] = "html,csv",
     view: Annotated[str, typer.Option(help="exec, account, sre or finance; default finance.")] = "",
     output: Annotated[Path, typer.Option(help="Directory for the files.")] = Path("reports"),

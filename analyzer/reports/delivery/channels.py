@@ -1,9 +1,10 @@
-"""The three ways out, of one shape: `deliver(parcel, delivery, recipient)`; raises what failed."""
+"""The four ways out, of one shape: `deliver(parcel, delivery, recipient)`; raises what failed."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
-from analyzer.notify.wire.answer import Verdict, judge
+from analyzer.notify.wire.answer import Answer, Verdict, judge
+from analyzer.notify.wire.signature import signed_headers
 from analyzer.notify.wire.transport import Transport
 from analyzer.reports.delivery.letter import letter
 from analyzer.reports.delivery.parcel import Parcel, Piece
+from analyzer.reports.delivery.post import post, post_id
 from analyzer.reports.delivery.settings import DeliverySettings, bucket
 from analyzer.reports.files import replace_file
 
@@ -104,15 +107,37 @@ def to_mail(transport: Transport, link: str) -> Deliver:
     """By the way out of all mails; `link` is where a report too large to attach is read."""
 
     def deliver(parcel: Parcel, delivery: DeliverySettings, recipient: str) -> None:
-        answer = transport.send(letter(parcel, delivery, recipient, link), {})
-        verdict = judge(answer)
-        if verdict is not Verdict.DELIVERED:
-            words = answer.error or f"answered {answer.status}"
-            raise UndeliverableError(words, final=verdict is Verdict.REFUSED)
+        _arrived(transport.send(letter(parcel, delivery, recipient, link), {}))
 
     return deliver
 
 
-def channels(transport: Transport, link: str) -> dict[str, Deliver]:
+def to_webhook(transport: Transport, link: str, now: Callable[[], datetime]) -> Deliver:
+    """By the guarded way out of all webhooks, signed for this try; a receiver knows a report that
+    comes again after a crash by its `webhook-id`.
+    """
+
+    def deliver(parcel: Parcel, delivery: DeliverySettings, _recipient: str) -> None:
+        message = post(parcel, delivery, link)
+        name = post_id(parcel.document, delivery)
+        headers = signed_headers(name, now(), message.body, delivery.password)
+        _arrived(transport.send(message, headers))
+
+    return deliver
+
+
+def _arrived(answer: Answer) -> None:
+    verdict = judge(answer)
+    if verdict is not Verdict.DELIVERED:
+        words = answer.error or f"answered {answer.status}"
+        raise UndeliverableError(words, final=verdict in (Verdict.REFUSED, Verdict.GONE))
+
+
+def channels(transport: Transport, link: str, now: Callable[[], datetime]) -> dict[str, Deliver]:
     """All of them, by name."""
-    return {"folder": to_folder, "s3": to_s3, "mail": to_mail(transport, link)}
+    return {
+        "folder": to_folder,
+        "s3": to_s3,
+        "mail": to_mail(transport, link),
+        "webhook": to_webhook(transport, link, now),
+    }

@@ -77,7 +77,7 @@ def deliver_reports(
         delivery = by_name[line.delivery]
         try:
             document = _document(store, line, delivery, rooms)
-            channels[delivery.channel](parcel(document, delivery.formats), delivery, line.recipient)
+            channels[delivery.channel](parcel(document, delivery.written), delivery, line.recipient)
         except (OSError, Rejected, UndeliverableError, BaseError, ValueError) as wrong:
             stuck.add(lane)
             failed.append((line, str(wrong)))

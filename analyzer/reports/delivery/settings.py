@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
+from analyzer.notify.settings import signing_key
 from analyzer.reports.document import FORMATS, VIEWS
 
-CHANNELS = ("folder", "s3", "mail")
+CHANNELS = ("folder", "s3", "mail", "webhook")
 EVERYONE = "*"
 
 
@@ -17,10 +18,11 @@ EVERYONE = "*"
 class DeliverySettings:
     """A `[[delivery]]`: every closed week goes to `target` once a version. `channel` is folder (a
     directory), s3 (`s3://bucket/prefix`; `endpoint`, `region`, `username` and `password` as access
-    key and secret, or those of the environment) or mail (`smtps://host:465`, or `smtp://host:587`
-    with STARTTLS; to each of `recipients`). `view` is exec, account, sre or finance; the account
-    view is of one `tenant`, or of each with `*` (folder and s3). A mail over `max_bytes` has a link
-    in place of its files. `unsubscribe` is a mail address or URL that ends it.
+    key and secret, or those of the environment), mail (`smtps://host:465`, or `smtp://host:587`
+    with STARTTLS; to each of `recipients`) or webhook (an https URL; the JSON is signed with the
+    `whsec_` secret in `password`). `view` is exec, account, sre or finance; the account view is of
+    one `tenant`, or of each with `*` (not by mail). A mail or webhook over `max_bytes` has a link
+    in place of its files or tenants. `unsubscribe` is a mail address or URL that ends it.
     """
 
     name: str
@@ -44,6 +46,11 @@ class DeliverySettings:
         """Each is sent to by itself; a file or bucket is one."""
         return self.recipients if self.channel == "mail" else ("",)
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The formats it is made in: a webhook is JSON whatever is asked for."""
+        return ("json",) if self.channel == "webhook" else self.formats
+
     def problems(self) -> list[str]:
         """Everything wrong with it, as "key: what, remedy"."""
         where = f"delivery {self.name!r}"
@@ -64,11 +71,20 @@ class DeliverySettings:
         return found + (self._mail(where) if self.channel == "mail" else self._target(where))
 
     def _target(self, where: str) -> list[str]:
+        if self.channel == "webhook":
+            return list(self._webhook(where))
         if self.channel == "s3" and not bucket(self.target)[0]:
             return [
                 f"{where}.target: {self.target[:60]!r} names no bucket, write s3://bucket/prefix"
             ]
         return [] if self.target else [f"{where}.target: missing, name a directory"]
+
+    def _webhook(self, where: str) -> Iterator[str]:
+        parts = urlsplit(self.target)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            yield f"{where}.target: is no address, write https://hooks.example.com/reports"
+        if self.password and signing_key(self.password) is None:
+            yield f"{where}.password: is no signing secret, write whsec_ and 24 bytes in base64"
 
     def _mail(self, where: str) -> list[str]:
         found = []
@@ -79,7 +95,9 @@ class DeliverySettings:
             if wrong or not given:
                 found.append(f"{where}.{key}: write addresses such as name@example.com")
         if self.tenant == EVERYONE:
-            found.append(f"{where}.tenant: * is for folder and s3, a mail is about one tenant")
+            found.append(
+                f"{where}.tenant: * is for folder, s3 and webhook, a mail is about one tenant"
+            )
         if bool(self.username) != bool(self.password):
             found.append(f"{where}.password: username and password belong together, give both")
         return found

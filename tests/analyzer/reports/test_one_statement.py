@@ -282,7 +282,7 @@ def test_an_incident_costs_each_victim_and_the_aggressor_is_told_of_it(closed):
     assert closed.account("umbrella").harms == ()
 
 
-@pytest.mark.parametrize("format_", ["html", "pdf", "csv", "xlsx", "focus"])
+@pytest.mark.parametrize("format_", ["html", "pdf", "csv", "xlsx", "focus", "json"])
 def test_a_tenant_is_told_of_nobody_else_and_of_no_margin(closed, format_):
     document = mine(closed, "globex")
     data = render(document, format_)

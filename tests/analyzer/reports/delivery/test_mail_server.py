@@ -45,7 +45,7 @@ def board(box: Mailbox, name: str, *recipients: str) -> DeliverySettings:
 def bring(store: Store, box: Mailbox, delivery: DeliverySettings, at: timedelta) -> Round:
     port = urlsplit(box.url).port or 0
     settings = NotifySettings(allow=("127.0.0.0/8",), ports=(port,))
-    ways = channels(HttpTransport(settings), "https://pw.example.com")
+    ways = channels(HttpTransport(settings), "https://pw.example.com", lambda: NOW + at)
     return deliver_reports(store, [delivery], ways, now=NOW + at, holder="a", chance=lambda: 0.5)
 
 
