@@ -35,8 +35,9 @@ from collector.model import ResourceKind
 class ResourceSettings:
     """A `[[resource]]`: `capacity` in busy seconds per second (cores, workers), 0 if unknown.
 
-    Further limits, 0 if there is none: `in_flight` operations at once (connections), and
-    `operations_per_s` and `volume_per_s` (rows, bytes or messages, as it is reported).
+    Further limits, 0 if there is none: `in_flight` operations at once (connections),
+    `operations_per_s` and `volume_per_s` (rows, bytes or messages, as it is reported), and
+    `storage_bytes` held, by itself or by the `storage:…` resources whose `parent` it is.
     """
 
     id: str
@@ -46,14 +47,13 @@ class ResourceSettings:
     in_flight: float = 0.0
     operations_per_s: float = 0.0
     volume_per_s: float = 0.0
+    storage_bytes: float = 0.0
 
     @property
     def limits(self) -> dict[str, float]:
         """By the name of the dimension."""
-        named = zip(
-            MEASURED, (self.in_flight, self.operations_per_s, self.volume_per_s), strict=True
-        )
-        return {name: most for name, most in named if most > 0}
+        most = (self.in_flight, self.operations_per_s, self.volume_per_s, self.storage_bytes)
+        return {name: limit for name, limit in zip(MEASURED, most, strict=True) if limit > 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def _resource_problems(resources: tuple[ResourceSettings, ...]) -> Iterator[str]
             yield f"resource[{index}].id: is empty, name the resource, such as db:shard-1"
         if one.id in seen:
             yield f"resource[{index}].id: {one.id!r} is given twice, keep one"
-        for name in ("capacity", "in_flight", "operations_per_s", "volume_per_s"):
+        for name in ("capacity", "in_flight", "operations_per_s", "volume_per_s", "storage_bytes"):
             if not getattr(one, name) >= 0:
                 value = getattr(one, name)
                 yield f"resource[{index}].{name}: {value} is negative, leave it out if unknown"

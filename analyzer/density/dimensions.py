@@ -1,7 +1,7 @@
 """How full a resource is in every way it can be full; the fullest binds. Pure but for one read.
 
 Busy time is one dimension. Others are limited by numbers of their own: operations in flight
-(connections, workers), operations a second, volume a second (rows, bytes or messages).
+(connections, workers), operations a second, volume a second (rows, bytes or messages), bytes held.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from analyzer.store.database import Reader
 
 TIME = "time"
 IN_FLIGHT = "in flight"
-MEASURED = (IN_FLIGHT, "operations", "volume")
+MEASURED = (IN_FLIGHT, "operations", "volume", "storage")
 """Dimensions beside time, in the order of the columns of `density_measures`."""
 
 Measures = Mapping[str, Mapping[str, Floats]]

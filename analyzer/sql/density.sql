@@ -56,13 +56,36 @@ GROUP BY ts
 ORDER BY ts;
 
 -- name: density_measures
--- Of each resource and hour: operations in flight, operations and volume a second; NULL where nobody
--- reports them.
+-- Of each resource and hour: operations in flight, operations and volume a second, bytes held; NULL
+-- where nobody reports them. The volume of `storage:` resources is bytes held, by them and by the
+-- resource that is their parent.
+WITH hours AS (
+    SELECT
+        resource, ts, starts_with(resource, 'storage:') AS holds, sum(waiting) AS in_flight,
+        sum("count")::DOUBLE / 3600 AS operations, sum(volume)::DOUBLE AS volume
+    FROM usage_1h
+    WHERE ts >= $start AND ts < $end
+    GROUP BY ALL
+), parents AS (
+    SELECT id, any_value(parent) AS parent
+    FROM resources
+    WHERE parent <> '' AND parent <> id
+    GROUP BY id
+), parts AS (
+    SELECT
+        resource, ts, in_flight, operations, CASE WHEN NOT holds THEN volume / 3600 END AS volume,
+        CASE WHEN holds THEN volume END AS storage
+    FROM hours
+    UNION ALL
+    SELECT p.parent, h.ts, NULL, NULL, NULL, h.volume
+    FROM hours AS h
+    INNER JOIN parents AS p ON p.id = h.resource
+    WHERE h.holds
+)
 SELECT
-    resource, ts, sum(waiting) AS in_flight, sum("count")::DOUBLE / 3600 AS operations,
-    sum(volume)::DOUBLE / 3600 AS volume
-FROM usage_1h
-WHERE ts >= $start AND ts < $end
+    resource, ts, sum(in_flight) AS in_flight, sum(operations) AS operations,
+    sum(volume) AS volume, sum(storage) AS storage
+FROM parts
 GROUP BY ALL
 ORDER BY resource, ts;
 

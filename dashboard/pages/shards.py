@@ -118,7 +118,7 @@ def layout(_at: address.Address) -> list[Component]:
         panel(
             "dimensions",
             "What binds",
-            "Busy time, operations in flight and a second, volume: where reported and limited. The"
+            "Busy time, operations in flight and a second, volume, bytes held, where limited. The"
             " fullest binds; reserved is what contracts grant.",
             html.Div(id="dimensions-table"),
             height=120,

@@ -95,7 +95,7 @@ class ResourceWeekView(View):
 
 
 class DensityDimension(View):
-    name: str  # time | in flight | operations | volume
+    name: str  # time | in flight | operations | volume | storage
     full: float
     n1_headroom: float | None = None
 

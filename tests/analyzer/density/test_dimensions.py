@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import registry
+from analyzer.config import ResourceSettings
 from analyzer.density.dimensions import Dimension, binding, dimensions
 from analyzer.density.fullness import densities
 from analyzer.store.database import Store
@@ -93,3 +94,29 @@ def test_limits_of_the_configuration_reach_the_answer(store):
     )
     assert (a.binding, b.binding) == ("operations", "time")
     assert [one.name for one in b.dimensions] == ["time"]
+
+
+def test_bytes_held_fill_the_resource_they_are_held_on(store):
+    house.resource(store, "db:a", 8)
+    house.resource(store, "storage:a", None)
+    house.sql(store, "UPDATE resources SET parent = 'db:a' WHERE id = 'storage:a'")
+    for at in range(168):
+        held = [Hour(at, name, "storage:a", None, None, 40 * 10**9) for name in ("acme", "globex")]
+        house.add(store, [Hour(at, "acme", "db:a", 3_600_000_000, volume=7_200), *held])
+    registry.set_limits(store, ResourceId("db:a"), {"storage": 100e9, "volume": 8.0})
+    registry.set_limits(store, ResourceId("storage:a"), {"storage": 160e9, "volume": 8.0})
+    found = {one.resource: one for one in densities(store, now=NOW)}
+    a = found["db:a"]
+    assert [(one.name, one.full) for one in a.dimensions] == [
+        ("time", 0.125), ("volume", 0.25), ("storage", near(0.8)),
+    ]  # fmt: skip
+    assert a.binding == "storage"
+    assert [(one.name, one.full) for one in found["storage:a"].dimensions] == [
+        ("storage", near(0.5))
+    ]
+
+
+def test_each_limit_is_written_down_under_its_own_dimension():
+    one = ResourceSettings("db:a", in_flight=1, operations_per_s=2, volume_per_s=3, storage_bytes=4)
+    assert one.limits == {"in flight": 1, "operations": 2, "volume": 3, "storage": 4}
+    assert ResourceSettings("db:a", storage_bytes=4).limits == {"storage": 4}
