@@ -72,11 +72,19 @@ def tenant(
     )  # fmt: skip
 
 
-def place(store: Store, name: str, on: str, isolation: str = "shared") -> None:
+def place(
+    store: Store,
+    name: str,
+    on: str,
+    isolation: str = "shared",
+    since: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+    until: datetime | None = None,
+) -> None:
     sql(
         store,
-        "INSERT INTO placements (tenant, resource, isolation, from_ts) VALUES (?, ?, ?, ?)",
-        name, on, isolation, datetime.fromisoformat("2026-01-01"),
+        "INSERT INTO placements (tenant, resource, isolation, from_ts, to_ts)"
+        " VALUES (?, ?, ?, ?, ?)",
+        name, on, isolation, plain(since), plain(until),
     )  # fmt: skip
 
 

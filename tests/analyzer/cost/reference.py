@@ -62,6 +62,38 @@ class Billed:
     covered: Mapping[str, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Home:
+    """Where a tenant stood, in hours from the Monday of the week."""
+
+    tenant: str
+    resource: str
+    since: int
+    until: int
+    isolation: str = "shared"
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Who was there when: `lives` in hours (all week, where nothing is said), `homes`, and what
+    contracts grant wherever a tenant stands.
+    """
+
+    lives: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    homes: Sequence[Home] = ()
+    floors: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class World:
+    """All a split looks at but the price: of one interval, in which `here` is told by resource."""
+
+    settings: CostSettings
+    plans: Mapping[str, str]
+    seconds: Mapping[str, int]
+    here: Mapping[str, int] = field(default_factory=dict)
+
+
 def reference(
     hours: Sequence[Hour],
     capacity: dict[str, float],
@@ -69,18 +101,20 @@ def reference(
     settings: CostSettings,
     plans: dict[str, str] | None = None,
     billed: Billed | None = None,
+    moves: Moves | None = None,
 ) -> tuple[Cells, Lines]:
     """Of hourly prices and bills: (tenant, resource) -> (direct, idle share, shared: fees and share
-    of the nameless, credit), and resource -> (bill, idle, unattributed). Everyone is present all
-    week.
+    of the nameless, credit), and resource -> (bill, idle, unattributed).
     """
+    moves = moves or Moves()
     billed = billed or Billed()
     scale = max(settings.scale, billed.scale)
     dues = [*_prices(settings, week, scale, billed.covered)]
     dues += [replace(d, quanta=d.quanta * 10 ** (scale - billed.scale)) for d in billed.dues]
     cells: Sums = defaultdict(lambda: [0, 0, 0, 0])
     lines: Lines = {}
-    plans = plans or {}
+    seconds = dict(_seconds(hours, week, plans or {}, moves))
+    world = World(settings, plans or {}, seconds)
     on: dict[str, list[Hour]] = defaultdict(list)
     for h in hours:
         on[h.resource].append(h)
@@ -89,15 +123,51 @@ def reference(
             seen = hours if due.kind == "fixed" else on[due.resource]
             mine = [h for h in seen if due.start <= week.start + timedelta(hours=h.at) < due.end]
             if due.kind == "fixed":
-                _fee(due, _everybody(due.driver, mine, plans), settings, plans, cells, lines)
+                everybody = _everybody(due.driver, mine, seconds)
+                _fee(due, everybody, replace(world, here=seconds), cells, lines)
             else:
-                _resource(due, mine, capacity.get(due.resource), settings, plans, cells, lines)
+                homes = [home for home in moves.homes if home.resource == due.resource]
+                room = capacity.get(due.resource)
+                promised = dict(_promised(due, week, homes, room, moves.floors))
+                at_home = dict(_at_home(due, week, homes))
+                here = replace(world, here=at_home)
+                _resource(due, mine, room, promised, here, cells, lines)
     _fees_over([due for due in dues if due.over], cells, lines)
     _credits_of_all([due for due in dues if due.kind == "credit"], settings, cells, lines)
     for due in dues:
         if due.kind == "unmatched":
             _enter(due, SHARED, {}, 0, due.quanta, cells, lines)
     return {key: (d, i, n, c) for key, (d, i, n, c) in cells.items() if d or i or n or c}, lines
+
+
+def _seconds(
+    hours: Sequence[Hour], week: Week, plans: Mapping[str, str], moves: Moves
+) -> Iterator[tuple[str, int]]:
+    """How long each tenant was there; who used something before it was registered was there."""
+    length = (week.end - week.start) // timedelta(hours=1)
+    for t in plans:
+        born, gone = moves.lives.get(t, (0, length))
+        born = min([born, *(h.at for h in hours if h.tenant == t)])
+        yield t, max(0, min(gone, length) - max(born, 0)) * 3600
+
+
+def _promised(
+    due: Due, week: Week, homes: Sequence[Home], capacity: float | None, floors: Mapping[str, float]
+) -> Iterator[tuple[tuple[int, str], int]]:
+    """What each hour grants each tenant: the whole database of its own, or its floor."""
+    for home in homes:
+        for at in range(home.since, home.until):
+            moment = week.start + timedelta(hours=at)
+            room = capacity if home.isolation == "database" else floors.get(home.tenant, 0)
+            if capacity and room and due.start <= moment < due.end:
+                yield (at, home.tenant), round(room * HOUR_US)
+
+
+def _at_home(due: Due, week: Week, homes: Sequence[Home]) -> Iterator[tuple[str, int]]:
+    for home in homes:
+        a, b = (week.start + timedelta(hours=at) for at in (home.since, home.until))
+        if max(a, due.start) < min(b, due.end):
+            yield home.tenant, (min(b, due.end) - max(a, due.start)) // timedelta(seconds=1)
 
 
 def _prices(
@@ -138,14 +208,14 @@ def _resource(
     due: Due,
     hours: Sequence[Hour],
     capacity: float | None,
-    settings: CostSettings,
-    plans: dict[str, str],
+    promised: Mapping[tuple[int, str], int],
+    world: World,
     cells: Sums,
     lines: Lines,
 ) -> None:
     """What somebody used of a resource, what nobody did, and what nobody has a name for."""
     name = due.resource
-    weights = dict(_weights(hours, name, capacity, due.kind))
+    weights = dict(_weights(hours, name, capacity, due.kind, promised))
     counts = _counts(hours, name)
     if not sum(weights.values()) and (counts or due.kind == "usage"):
         weights = counts
@@ -158,19 +228,21 @@ def _resource(
     if not sum(weights.values()):
         idle, nameless = (due.quanta, 0) if due.kind == "capacity" else (0, due.quanta)
     mine = [h for h in hours if h.resource == name and h.tenant != UNKNOWN_TENANT]
-    here = {h.tenant for h in mine}
-    again = _policy(due.idle, idle, shares, mine, plans, settings, here)
-    more = _policy(settings.system, nameless, shares, mine, plans, settings, here)
+    length = (due.end - due.start) // timedelta(seconds=1)
+    users = {h.tenant for h in mine} | {t for _, t in promised}
+    world = replace(world, here=dict.fromkeys(users, length) | dict(world.here))
+    again = _policy(due.idle, idle, shares, mine, world)
+    more = _policy(world.settings.system, nameless, shares, mine, world)
     for column, part in ((DIRECT, shares), (IDLED, again), (SHARED, more)):
         _enter(due, column, part, 0, 0, cells, lines)
     left = idle - sum(again.values()), nameless - sum(more.values())
     _enter(due, DIRECT, {}, *left, cells, lines)
 
 
-def _everybody(driver: str, hours: Sequence[Hour], plans: dict[str, str]) -> dict[str, int]:
-    """Who shares a fee: all alike, or by what they used of everything."""
+def _everybody(driver: str, hours: Sequence[Hour], seconds: Mapping[str, int]) -> dict[str, int]:
+    """Who shares a fee: all by their time, or by what they used of everything."""
     if not driver:
-        return dict.fromkeys(plans, 1)
+        return dict(seconds)
     used: dict[str, int] = defaultdict(int)
     for h in hours:
         used[h.tenant] += (h.busy_us if driver == "busy" else h.count) or 0
@@ -180,14 +252,13 @@ def _everybody(driver: str, hours: Sequence[Hour], plans: dict[str, str]) -> dic
 def _fee(
     due: Due,
     weights: dict[str, int],
-    settings: CostSettings,
-    plans: dict[str, str],
+    world: World,
     cells: Sums,
     lines: Lines,
 ) -> None:
     shares = hand_out(due.quanta, weights)
-    nameless = shares.pop(UNKNOWN_TENANT, 0) if weights else due.quanta
-    more = _policy(settings.system, nameless, shares, (), plans, settings, set(plans))
+    nameless = shares.pop(UNKNOWN_TENANT, 0) if sum(weights.values()) else due.quanta
+    more = _policy(world.settings.system, nameless, shares, (), world)
     for part in (shares, more):
         _enter(due, SHARED, part, 0, 0, cells, lines)
     _enter(due, SHARED, {}, 0, nameless - sum(more.values()), cells, lines)
@@ -245,12 +316,10 @@ def _policy(
     amount: int,
     direct: dict[str, int],
     mine: Sequence[Hour],
-    plans: dict[str, str],
-    settings: CostSettings,
-    here: set[str],
+    world: World,
 ) -> dict[str, int]:
     """What one pot left over is shared out to."""
-    policy = next((p for p in settings.policies if p.name == name), Policy(name, name))
+    policy = next((p for p in world.settings.policies if p.name == name), Policy(name, name))
     paid = {t: abs(share) for t, share in direct.items()}
     if policy.how == "proportional":
         return hand_out(amount, paid)
@@ -260,7 +329,8 @@ def _policy(
     if policy.how == "weighted":
         weight = {part.plan: Fraction(part.weight) for part in policy.parts}
         return hand_out(
-            amount, {t: int(a * weight.get(plans.get(t, ""), 1) * 10**6) for t, a in paid.items()}
+            amount,
+            {t: int(a * weight.get(world.plans.get(t, ""), 1) * 10**6) for t, a in paid.items()},
         )
     if policy.how == "by_driver":
         used: dict[str, int] = defaultdict(int)
@@ -268,12 +338,12 @@ def _policy(
             used[h.tenant] += (h.busy_us if policy.driver == "busy" else h.count) or 0
         return hand_out(amount, {t: u for t, u in used.items() if u})
     if policy.how == "fixed":
-        parts = {p.tenant: int(p.weight) for p in policy.parts if p.tenant in plans}
+        parts = {p.tenant: int(p.weight) for p in policy.parts if world.seconds.get(p.tenant)}
         given = hand_out(amount, {**parts, IDLE: 100 - sum(parts.values())})
         given.pop(IDLE)
         return given
     if policy.how == "even":
-        return hand_out(amount, dict.fromkeys(here, 1))
+        return hand_out(amount, dict(world.here))
     return {}
 
 
@@ -286,12 +356,19 @@ def _counts(hours: Sequence[Hour], resource: str) -> dict[str, int]:
 
 
 def _weights(
-    hours: Sequence[Hour], resource: str, capacity: float | None, kind: str
+    hours: Sequence[Hour],
+    resource: str,
+    capacity: float | None,
+    kind: str,
+    promised: Mapping[tuple[int, str], int],
 ) -> dict[str, int]:
     by_hour: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for h in hours:
         if h.resource == resource:
             by_hour[h.at][h.tenant] += h.busy_us or 0
+    if kind == "capacity":
+        for (at, t), room in promised.items():
+            by_hour[at][t] = max(room, by_hour[at][t])
     weights: dict[str, int] = defaultdict(int)
     for used in by_hour.values():
         whole = sum(used.values())

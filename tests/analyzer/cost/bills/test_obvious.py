@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,12 @@ from collector.model import UNKNOWN_TENANT
 from tests.analyzer.cost.bills.obvious import billed
 from tests.analyzer.cost.bills.paper import cur, here, shared_bills
 from tests.analyzer.cost.bills.test_due import LONG, bills, clear, manners, proof, put, weeks_of
-from tests.analyzer.cost.house import CAST, WEEK, Hour, add, resource, statement, tenant
-from tests.analyzer.cost.reference import reference
+from tests.analyzer.cost.house import CAST, WEEK, Hour, add, place, resource, statement, tenant
+from tests.analyzer.cost.reference import Home, Moves, reference
 
 HOUR_US = 3_600_000_000
 SHARD, OTHER = "db:shard-1", "db:shard-2"
+STILL = Moves()
 PLANS = dict(zip(CAST, ["pro", "free", "pro", "", "x"], strict=True))
 
 
@@ -38,7 +40,7 @@ def shelf() -> Iterator[Store]:
 
 def agree(
     shelf: Store, bill: Bill, week: Week, used: Sequence[Hour], rooms: dict[str, float],
-    terms: CostSettings,
+    terms: CostSettings, moves: Moves = STILL,
 ) -> Statement:  # fmt: skip
     """The statement, once it is the obvious engine's to the last unit."""
     assert terms.problems() == []
@@ -46,11 +48,19 @@ def agree(
     for name, capacity in rooms.items():
         resource(shelf, name, capacity)
     for name, plan in PLANS.items():
-        tenant(shelf, name, plan=plan)
+        born, gone = moves.lives.get(name, (0, 168))
+        tenant(
+            shelf, name, plan=plan, floor=moves.floors.get(name),
+            created_at=week.start + timedelta(hours=born),
+            deleted_at=week.start + timedelta(hours=gone) if gone < 168 else None,
+        )  # fmt: skip
+    for home in moves.homes:
+        since, until = (week.start + timedelta(hours=at) for at in (home.since, home.until))
+        place(shelf, home.tenant, home.resource, home.isolation, since, until)
     add(shelf, used, week.start)
     put(shelf, bill)
     s = statement(shelf, terms, week)
-    cells, lines = reference(used, rooms, week, terms, PLANS, billed(bill, week, terms))
+    cells, lines = reference(used, rooms, week, terms, PLANS, billed(bill, week, terms), moves)
     assert {r.resource: (r.bill, r.idle, r.unattributed) for r in s.resources} == lines
     assert {
         (t.tenant, p.resource): (p.direct, p.idle, p.shared, p.credit)
@@ -65,13 +75,14 @@ def agree(
 hours = st.lists(
     st.builds(
         Hour,
-        at=st.integers(0, 167),
+        at=st.one_of(st.integers(10, 12), st.integers(0, 167)),
         tenant=st.sampled_from([*CAST, UNKNOWN_TENANT]),
         resource=st.sampled_from([SHARD, OTHER]),
         busy_us=st.integers(0, 2 * HOUR_US),
         count=st.integers(0, 9),
     ),
-    max_size=20,
+    min_size=4,
+    max_size=30,
 )
 sheets = st.lists(
     st.one_of(
@@ -86,7 +97,7 @@ sheets = st.lists(
         ),
     ),
     max_size=4,
-)  # fmt: skip
+).map(lambda more: [Price(SHARD, "1.5"), *more])  # fmt: skip
 rules = st.permutations(
     [
         BillRule(SHARD, resource_id="db-1", service="RDS"),
@@ -109,17 +120,36 @@ terms_ = st.builds(
 )
 
 
-@given(bills(), hours, terms_)
+spans = st.tuples(st.integers(0, 168), st.integers(0, 168)).map(lambda two: tuple(sorted(two)))
+moves_ = st.builds(
+    Moves,
+    lives=st.dictionaries(st.sampled_from(CAST), spans),
+    homes=st.lists(
+        st.builds(
+            lambda who, where, span, how: Home(who, where, span[0], span[1], how),
+            st.sampled_from(CAST), st.sampled_from([SHARD, OTHER]),
+            st.one_of(st.just((0, 168)), spans),
+            st.sampled_from(["shared", "shared", "database"]),
+        ),
+        min_size=3,
+        max_size=7,
+        unique_by=lambda home: (home.tenant, home.resource),
+    ),
+    floors=st.dictionaries(st.sampled_from(CAST), st.sampled_from([0.125, 0.3, 1.0]), min_size=3),
+)  # fmt: skip
+
+
+@given(bills(), hours, terms_, moves_)
 @settings(LONG, max_examples=40)
-def test_bills_prices_and_credits_agree_with_the_obvious_engine(shelf, data, used, terms):
-    agree(shelf, read_bill(data), WEEK, used, {SHARD: 1.5, OTHER: 0.25}, terms)
+def test_bills_prices_and_moves_agree_with_the_obvious_engine(shelf, data, used, terms, moves):
+    agree(shelf, read_bill(data), WEEK, used, {SHARD: 1.5, OTHER: 0.25}, terms, moves)
 
 
 @pytest.mark.soak
-@given(bills(), hours, terms_)
+@given(bills(), hours, terms_, moves_)
 @settings(LONG, max_examples=3000)
-def test_bills_agree_with_the_obvious_engine_thousands_of_times(shelf, data, used, terms):
-    agree(shelf, read_bill(data), WEEK, used, {SHARD: 1.5, OTHER: 0.25}, terms)
+def test_bills_agree_with_the_obvious_engine_thousands_of_times(shelf, data, used, terms, moves):
+    agree(shelf, read_bill(data), WEEK, used, {SHARD: 1.5, OTHER: 0.25}, terms, moves)
 
 
 def named_by(bill: Bill, week: Week, terms: CostSettings) -> list[str]:
