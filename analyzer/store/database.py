@@ -107,7 +107,7 @@ class Cold:
         with self._lock:
             if seen != self._turn:
                 named = [self._files.get(grain, [str(self._empty)]) for grain in COLD_GRAINS]
-                cursor.execute(queries()["show_cold"], named)
+                _run(cursor, "show_cold", named)
             return self._turn
 
 
@@ -190,7 +190,7 @@ if find_spec("pandas") is None:
 
 
 def _run(
-    cursor: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any]
+    cursor: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any] | Sequence[object]
 ) -> duckdb.DuckDBPyConnection:
     _no_pandas.asking = True
     try:

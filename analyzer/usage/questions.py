@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analyzer.store.database import Store
+from analyzer.store.database import Reader, Store
 from analyzer.usage.baseline import LEAST_WEEKS, hour_of_week
 from analyzer.usage.quantiles import quantiles
 from analyzer.usage.spans import Spans, spans, whole
@@ -77,13 +77,14 @@ def series(
     family: Family | None = None,
 ) -> list[UsageSeries]:
     """One series per (resource, family) with usage in [start, end); all tenants unless one."""
-    span = spans(store, start, end, step_s)
-    which = {"resource": resource, "tenant": tenant}
-    asked = {**span.parameters, **which, "step": span.step_s, "family": family}
-    sums = store.frame("usage_series", **asked)
-    waiting = store.frame("usage_waiting", **asked)
-    expected = store.frame("expected_sums", **which)
-    points = _points(store, sums).join(waiting, on=["resource", "family", "ts"], how="left")
+    with store.reader() as reader:  # one for all: the files are shown to each anew
+        span = spans(reader, start, end, step_s)
+        which = {"resource": resource, "tenant": tenant}
+        asked = {**span.parameters, **which, "step": span.step_s, "family": family}
+        waiting = reader.frame("usage_waiting", **asked)
+        expected = reader.frame("expected_sums", **which)
+        points = _points(reader, reader.frame("usage_series", **asked))
+    points = points.join(waiting, on=["resource", "family", "ts"], how="left")
     points = points.join(expected, on=["resource", "family"], how="left")
     points = points.sort("resource", "family", "ts")
     return [
@@ -97,7 +98,7 @@ def series(
     ]
 
 
-def _points(store: Store, sums: pl.DataFrame) -> pl.DataFrame:
+def _points(store: Store | Reader, sums: pl.DataFrame) -> pl.DataFrame:
     """Rates and quantiles per (resource, family, ts); rows of several bounds add up."""
     by = ["resource", "family", "ts"]
     totals = sums.group_by(by, maintain_order=True).agg(
@@ -114,7 +115,7 @@ def _points(store: Store, sums: pl.DataFrame) -> pl.DataFrame:
 
 
 def _quantiles(
-    store: Store, sums: pl.DataFrame, by: Sequence[str], qs: Sequence[float]
+    store: Store | Reader, sums: pl.DataFrame, by: Sequence[str], qs: Sequence[float]
 ) -> pl.DataFrame:
     """`by` and one column `pNN_s` per q, from rows with `bounds` and buckets."""
     counted = sums.filter(pl.col("bounds").is_not_null())

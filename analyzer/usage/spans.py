@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
-from analyzer.store.database import Store
+from analyzer.store.database import Reader, Store
 from collector.model import GRAIN_S
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the store keeps UTC without zone
@@ -51,14 +51,14 @@ class Spans:
         )
 
 
-def whole(store: Store, start: datetime, end: datetime) -> Spans:
+def whole(store: Store | Reader, start: datetime, end: datetime) -> Spans:
     """[start, end) for sums over all of it: from the coarsest grain its start lies on."""
     at = _naive(start)
     step_s = next((s for s in (86_400, 3600, 60) if _floor(at, s) == at), GRAIN_S)
     return spans(store, start, end, step_s)
 
 
-def spans(store: Store, start: datetime, end: datetime, step_s: int) -> Spans:
+def spans(store: Store | Reader, start: datetime, end: datetime, step_s: int) -> Spans:
     """Cut [start, end) at steps of `step_s`, the coarsest grain that divides the step first."""
     kept = dict(store.rows("retained"))
     at: datetime = store.rows("watermark")[0][0] or _EPOCH
