@@ -109,7 +109,7 @@ WHERE ts >= $start AND ts < $end
 GROUP BY tenant;
 
 -- name: cost_presence
--- Seconds each tenant was placed on each resource.
+-- Seconds each tenant was placed on each resource; a placement undone at once says nothing.
 SELECT
     resource, tenant,
     sum(date_diff(
@@ -118,7 +118,8 @@ SELECT
     ))::BIGINT AS seconds
 FROM placements
 WHERE coalesce(from_ts, $start) < $end AND coalesce(to_ts, $end) > $start
-GROUP BY ALL;
+GROUP BY ALL
+HAVING seconds > 0;
 
 -- name: cost_trace
 -- Changes whenever usage of the interval changes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -75,6 +76,13 @@ def test_idle_goes_where_its_policy_says(store, policy, paid, kept):
     assert s.bill == s.allocated + s.idle + s.unattributed
     other = replace(terms, idle="retained", prices=(replace(SHEET[0], idle=policy.name),))
     assert idle_of(statement(store, other)) == (paid, kept)
+
+
+def test_a_placement_undone_at_once_does_not_hide_who_uses_the_resource(store):
+    moment = house.MONDAY + timedelta(hours=3)
+    place(store, "globex", SHARD, since=moment, until=moment)
+    s = statement(store, CostSettings(prices=SHEET, idle="even"))
+    assert idle_of(s) == ({"acme": "21.0000", "globex": "21.0000"}, "0.0000")
 
 
 def test_what_a_tenant_reserved_and_did_not_use_stays_with_it_and_is_told(store):
