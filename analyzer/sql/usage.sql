@@ -67,33 +67,39 @@ FROM usage_spans($since, $days, $hours, $minutes, $until)
 WHERE bounds IS NOT NULL AND ($tenant IS NULL OR tenant = $tenant)
 GROUP BY tenant, family, bounds;
 
--- name: movers
--- Who went furthest above what is expected, judged by single rows: no grouping by time is needed.
-SELECT u.tenant, max(offered(busy_us, arrived, "count") / window_s - e.busy) AS excess
-FROM usage_spans($since, $days, $hours, $minutes, $until) AS u
-INNER JOIN expected AS e USING (tenant, resource, family)
-WHERE e.busy > 0 AND ($resource IS NULL OR resource = $resource)
-GROUP BY u.tenant
-ORDER BY excess DESC, u.tenant;
-
 -- name: tenant_loads
--- Load offered per step of the tenants shown on the heatmap. A row longer than a step (history is
--- often hourly) stands for its whole window of `width` seconds.
-SELECT
-    tenant, time_bucket(to_seconds($step), ts) AS ts,
-    greatest($step, max(window_s)) AS width,
-    offered(sum(busy_us), sum(arrived), sum("count")) / greatest($step, max(window_s)) AS load
-FROM usage_spans($since, $days, $hours, $minutes, $until)
-WHERE
-    tenant IN (SELECT unnest($tenants::VARCHAR[]))
-    AND ($resource IS NULL OR resource = $resource)
-GROUP BY ALL;
-
--- name: expected_by_tenant
-SELECT tenant, sum(busy) AS expected
-FROM expected
-WHERE $resource IS NULL OR resource = $resource
-GROUP BY tenant;
+-- Load offered per step of the tenants that went furthest above what is expected of them, worst
+-- first, and `of` how many tenants there are. A row longer than a step (history is often hourly)
+-- stands for its whole window of `width` seconds.
+WITH expectations AS (
+    SELECT tenant, sum(busy) AS expected
+    FROM expected
+    WHERE $resource IS NULL OR resource = $resource
+    GROUP BY tenant
+    HAVING sum(busy) > 0
+), loads AS MATERIALIZED (
+    SELECT
+        tenant, time_bucket(to_seconds($step), ts) AS ts,
+        greatest($step, max(window_s)) AS width,
+        offered(sum(busy_us), sum(arrived), sum("count")) / greatest($step, max(window_s)) AS load
+    FROM usage_spans($since, $days, $hours, $minutes, $until)
+    WHERE $resource IS NULL OR resource = $resource
+    GROUP BY ALL
+), ranked AS (
+    SELECT tenant, any_value(expected) AS expected, max(load - expected) AS excess
+    FROM loads
+    INNER JOIN expectations USING (tenant)
+    GROUP BY tenant
+), shown AS (
+    SELECT tenant, expected, excess, count(*) OVER () AS "of"
+    FROM ranked
+    ORDER BY excess DESC, tenant
+    LIMIT $limit
+)
+SELECT s.tenant, l.ts, l.width, l.load, s.expected, s.excess, s."of"
+FROM loads AS l
+INNER JOIN shown AS s USING (tenant)
+ORDER BY s.excess DESC, s.tenant;
 
 -- name: shares
 SELECT

@@ -236,13 +236,10 @@ def heatmap(
 ) -> HeatRows:
     """The `limit` tenants whose load went furthest above what is expected of them, worst first."""
     span = spans(store, start, end, step_s)
-    ranked = spans(store, start, end, max(step_s, 60)).parameters
-    movers = store.frame("movers", **ranked, resource=resource)
-    shown = movers["tenant"].head(limit).to_list()
     asked = {**span.parameters, "resource": resource, "step": span.step_s}
-    loads = store.frame("tenant_loads", **asked, tenants=shown)
-    loads = loads.join(store.frame("expected_by_tenant", resource=resource), on="tenant")
-    return _heat(loads, shown, span, of=len(movers))
+    loads = store.frame("tenant_loads", **asked, limit=limit)
+    shown = loads["tenant"].unique(maintain_order=True).to_list()
+    return _heat(loads, shown, span, of=int(loads["of"][0]) if shown else 0)
 
 
 def _heat(loads: pl.DataFrame, shown: list[str], span: Spans, *, of: int) -> HeatRows:
