@@ -8,6 +8,16 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 DEFAULT_FROM = "now-6h"
 LONGEST = 200
 
+REPORT_FORMATS = {
+    "html": "html",
+    "pdf": "pdf",
+    "xlsx": "xlsx",
+    "csv": "csv",
+    "focus": "focus.csv",
+    "json": "json",
+}
+"""Formats a report is offered in, those people read first, and how the file of each ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:

@@ -40,6 +40,7 @@ Value = str | int | Sequence[str] | None
 Params = tuple[tuple[str, str], ...]
 
 KEPT = 256
+DOWNLOAD_S = 120.0
 
 
 class Trouble(StrEnum):
@@ -153,7 +154,8 @@ class Client:
         return self._parse(adapter, made.content, path)
 
     async def download(self, path: str, params: Mapping[str, str]) -> Download:
-        response = await self._send("GET", path, params=tuple(params.items()))
+        # A report of thousands of tenants takes longer to draw than a panel may take to fill.
+        response = await self._send("GET", path, params=tuple(params.items()), within=DOWNLOAD_S)
         return Download(response.content, response.headers.get("content-type", "text/plain"))
 
     def _keep(self, key: tuple[str, Params], body: bytes) -> None:
@@ -168,8 +170,10 @@ class Client:
         *,
         params: Params = (),
         json: Mapping[str, object] | None = None,
+        within: float | None = None,
     ) -> httpx.Response:
         request_id = secrets.token_hex(6)
+        timeout = httpx.USE_CLIENT_DEFAULT if within is None else httpx.Timeout(within, connect=2.0)
         try:
             response = await self._http.request(
                 method,
@@ -177,6 +181,7 @@ class Client:
                 params=list(params) or None,
                 json=json,
                 headers={"X-Request-Id": request_id},
+                timeout=timeout,
             )
         except httpx.TimeoutException:
             raise self._failed(Trouble.TIMEOUT, "The analyzer took too long.", request_id) from None

@@ -13,9 +13,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.address import REPORT_FORMATS
 from dashboard.client import Client, ClientError
 
-REPORT_FORMATS = {"html", "csv", "pdf", "xlsx", "focus", "json"}
 REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 KEPT_FILES = 64
 SMALLEST = 1024
@@ -70,7 +70,8 @@ async def _report(api: Client, week: str, request: Request) -> Response:
         return PlainTextResponse(f"{error}\n", error.status or 503)
     headers = {"Content-Security-Policy": REPORT_POLICY}
     if form != "html":
-        headers["Content-Disposition"] = f'attachment; filename="partywall-{week}.{form}"'
+        name = f"partywall-{week}.{REPORT_FORMATS[form]}"
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return Response(file.content, media_type=file.media_type, headers=headers)
 
 

@@ -16,6 +16,7 @@ from dashboard.wiring import Ask, Filled, connect, empty
 
 TITLE = "Reports"
 QUESTION = "Which weeks are closed, and what do they say?"
+_FORMATS = address.REPORT_FORMATS
 
 
 def layout(_at: address.Address) -> list[Component]:
@@ -58,7 +59,7 @@ def reports_table(found: list[ReportView]) -> Component:
             wording.money(one.total, one.currency),
             f"{one.version}",
             wording.stamp(one.created_at),
-            html.Div([_open(one.week, form) for form in one.formats], className="pw-chips"),
+            html.Div([_open(one.week, form) for form in _FORMATS], className="pw-chips"),
         ]
         for one in found
     ]

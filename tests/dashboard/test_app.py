@@ -2,9 +2,14 @@
 
 import httpx
 import pytest
+from plotly.io.json import to_json_plotly
 
+from analyzer.reports import FORMATS
+from dashboard.address import REPORT_FORMATS
 from dashboard.app import build
 from dashboard.config import DashboardSettings
+from dashboard.pages.reports import reports_table
+from tests.dashboard import story_incident
 from tests.dashboard.fake_api import FakeApi
 from tests.dashboard.serving import serving
 
@@ -83,6 +88,16 @@ def test_reports_pass_through_without_the_right_to_run(site):
     assert page.headers["content-security-policy"].startswith("sandbox")
     sheet = site.get("/download/reports/2026-W46", params={"format": "csv"})
     assert "attachment" in sheet.headers["content-disposition"]
+    export = site.get("/download/reports/2026-W46", params={"format": "focus"})
+    assert 'filename="partywall-2026-W46.focus.csv"' in export.headers["content-disposition"]
+
+
+def test_every_format_of_a_report_is_offered_and_known_to_the_analyzer(fake):
+    weeks = story_incident.reports(fake.story())
+    links = to_json_plotly(reports_table(weeks))
+    for form in FORMATS:
+        assert f"{weeks[0].week}?format={form}" in links
+    assert set(REPORT_FORMATS) == set(FORMATS)
 
 
 @pytest.mark.parametrize(
