@@ -101,8 +101,8 @@ def test_shares_are_the_servers_own(server, tmp_path):
         ends = time.monotonic() + 6
         await asyncio.gather(
             busy(server, "noisy", 300_000, 0.0, ends),
-            busy(server, "calm", 60_000, 0.1, ends),
-            busy(server, "small", 20_000, 0.1, ends),
+            busy(server, "calm", 60_000, 0.13, ends),
+            busy(server, "small", 20_000, 0.17, ends),
         )
         windows = probe.health.at_ms
         await until(lambda: probe.health.at_ms > windows)
@@ -121,7 +121,7 @@ def test_shares_are_the_servers_own(server, tmp_path):
     whole, seen = sum(truth.values()), sum(found.values())
     assert set(truth) == {"noisy", "calm", "small"}
     for tenant, ms in truth.items():
-        assert found.get(tenant, 0.0) / seen == pytest.approx(ms / whole, abs=0.06), (truth, found)
+        assert found.get(tenant, 0.0) / seen == pytest.approx(ms / whole, abs=0.1), (truth, found)
     assert seen == pytest.approx(whole / 1000, rel=0.2), (truth, found)
 
 
