@@ -21,6 +21,9 @@ from tests.peers.weather import Sky, Weather
 OUTLASTS_S = 60
 """A storm shorter than this is outlasted by the tries of an OpenTelemetry SDK."""
 
+START_S = 30
+"""Within which a sender begins, or comes again, on a busy machine."""
+
 Cast = tuple[list[Scraper], list[Counter]]
 
 
@@ -31,12 +34,16 @@ def on_path(program: str) -> str:
     return found
 
 
-def storm(serving: Serving, weather: Weather, bad_s: float) -> None:
-    """Calm, then each trouble for `bad_s` seconds with a calm after it."""
+def storm(serving: Serving, weather: Weather, bad_s: float, senders: int) -> None:
+    """Calm, then each trouble for `bad_s` seconds with a calm after it; longer on a machine so busy
+    that the senders have not begun, or have not met the trouble.
+    """
     time.sleep(4)
+    until(lambda: weather.met[Sky.CLEAR] >= senders, START_S)
     for sky in (Sky.OVERLOADED, Sky.RESET):
         weather.turn(sky)
         time.sleep(bad_s)
+        until(lambda sky=sky: weather.met[sky] >= senders, START_S)  # type: ignore[misc]
         weather.turn(Sky.CLEAR)
         time.sleep(2)
     serving.kill()
@@ -92,7 +99,7 @@ def weathered(tmp_path: Path, bad_s: float, *, modern: bool) -> None:
         weather = stack.enter_context(Weather(serving.port))
         lasts_s = 4 + 3 * bad_s + 8
         scrapers, counters = cast(stack, tmp_path, weather.url, lasts_s, modern=modern)
-        storm(serving, weather, bad_s)
+        storm(serving, weather, bad_s, len(scrapers))
         for sky in (Sky.OVERLOADED, Sky.RESET):
             assert weather.met[sky] >= len(scrapers), "the senders met the weather"
         taken = {one.tenant: one.taken() for one in scrapers}
