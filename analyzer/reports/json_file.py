@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from analyzer.notify.channels.message import as_json
 from analyzer.reports.document import Document
 from analyzer.reports.records import Record, common, records
 
@@ -13,7 +13,7 @@ SCHEMA = 1
 
 def render_json(document: Document) -> bytes:
     """UTF-8; amounts are decimal strings, exact to the last unit."""
-    return as_bytes(said(document))
+    return as_json(said(document))
 
 
 def said(document: Document) -> dict[str, Any]:
@@ -46,12 +46,6 @@ def said(document: Document) -> dict[str, Any]:
     if document.tenant is None:
         told["resources"] = resources
     return {**told, "tenants": list(tenants.values())}
-
-
-def as_bytes(told: dict[str, Any]) -> bytes:
-    """Compact; the same document is the same bytes."""
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "backslashreplace")
 
 
 def _filled(record: Record) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,20 @@ def on_path(program: str) -> str:
     return found
 
 
+def met(weather: Weather, sky: Sky, senders: int) -> bool:
+    return weather.met[sky] >= senders
+
+
 def storm(serving: Serving, weather: Weather, bad_s: float, senders: int) -> None:
     """Calm, then each trouble for `bad_s` seconds with a calm after it; longer on a machine so busy
     that the senders have not begun, or have not met the trouble.
     """
     time.sleep(4)
-    until(lambda: weather.met[Sky.CLEAR] >= senders, START_S)
+    until(partial(met, weather, Sky.CLEAR, senders), START_S)
     for sky in (Sky.OVERLOADED, Sky.RESET):
         weather.turn(sky)
         time.sleep(bad_s)
-        until(lambda sky=sky: weather.met[sky] >= senders, START_S)  # type: ignore[misc]
+        until(partial(met, weather, sky, senders), START_S)
         weather.turn(Sky.CLEAR)
         time.sleep(2)
     serving.kill()

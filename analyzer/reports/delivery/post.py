@@ -6,11 +6,11 @@ import hashlib
 from typing import Any
 from urllib.parse import quote
 
-from analyzer.notify.channels.message import Message
+from analyzer.notify.channels.message import Message, as_json, rfc3339
 from analyzer.reports.delivery.parcel import Parcel
 from analyzer.reports.delivery.settings import DeliverySettings
 from analyzer.reports.document import Document
-from analyzer.reports.json_file import as_bytes, said
+from analyzer.reports.json_file import said
 
 TYPE = "report.statement"
 
@@ -39,11 +39,11 @@ def post_id(document: Document, delivery: DeliverySettings) -> str:
 
 def _body(document: Document, delivery: DeliverySettings, data: dict[str, Any]) -> bytes:
     made = document.issued_at or document.statement.end
-    return as_bytes(
+    return as_json(
         {
             "type": TYPE,
             "id": post_id(document, delivery),
-            "timestamp": made.isoformat().replace("+00:00", "Z"),
+            "timestamp": rfc3339(made),
             "data": data,
         }
     )

@@ -48,8 +48,8 @@ class DeliverySettings:
 
     @property
     def written(self) -> tuple[str, ...]:
-        """The formats it is made in: a webhook is JSON whatever is asked for."""
-        return ("json",) if self.channel == "webhook" else self.formats
+        """The files that go with it: a webhook is its own body and has none."""
+        return () if self.channel == "webhook" else self.formats
 
     def problems(self) -> list[str]:
         """Everything wrong with it, as "key: what, remedy"."""
