@@ -41,7 +41,10 @@
       return [told === value ? none() : told, none()];
     },
     find: function (submits, value) {
-      if (submits) go('/tenants?search=' + encodeURIComponent(value || ''));
+      if (!submits) return none();
+      // Enter may overtake the last letters on their way to `value`; the field itself has them.
+      var field = document.querySelector('.pw-find input');
+      go('/tenants?search=' + encodeURIComponent((field ? field.value : value) || ''));
       return none();
     },
     ask: function () {
