@@ -66,6 +66,7 @@ from analyzer.reports.delivery.round import Round, deliver_reports
 from analyzer.reports.ledger import Report, close_weeks
 from analyzer.store.database import Store, StoreBusyError, Transaction
 from analyzer.upkeep import backup, compaction, slack
+from analyzer.upkeep.fold import fold_long_log
 from analyzer.upkeep.shorter import retain_shorter
 from analyzer.usage import rollup
 from analyzer.usage.windows import Windows
@@ -181,6 +182,7 @@ class Analyzer:
             Job("compact", 600.0, compact),
             *([Job("state", saving, save)] if saving else []),
             Job("checkpoint", 600.0, lambda _: store.checkpoint()),
+            Job("checkpoint-early", 10.0, lambda _: fold_long_log(store)),
             Job("shrink", 86_400.0, lambda _: slack.give_back(store, settings.data)),
         ]
 

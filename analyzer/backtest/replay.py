@@ -101,7 +101,8 @@ class Trial:
     def __init__(self, recording: Recording, settings: BacktestSettings) -> None:
         self._recording = recording
         self._settings = settings
-        self._windows = Windows(None, settings.windows, settings.detect)
+        ahead = CHUNK_S // GRAIN_S
+        self._windows = Windows(None, settings.windows, settings.detect, ahead)
         floors = {**recording.floors, **(settings.decisions.floors or {})}
         self._policy = replace(settings.decisions, floors=floors)
         self._tracked: dict[ResourceId, list[Incident]] = {}

@@ -55,7 +55,8 @@ class ResourceWindows:
     second and may be missing or wrong by half. `trains` marks windows that may teach what is
     normal; `normal`, when given, is what was learned before. `blocked_s` is time waited for others'
     locks, `blocking_s` time others waited for this tenant's locks; None: nobody samples locks.
-    `plans` are the tenants' plans in their order ("": none); None: nobody knows any.
+    `plans` are the tenants' plans in their order ("": none); None: nobody knows any. `busy_known`
+    [tenants] marks whose server time is measured, where that is known of more windows than these.
     """
 
     resource: ResourceId
@@ -77,6 +78,7 @@ class ResourceWindows:
     blocked_s: Floats | None = None
     blocking_s: Floats | None = None
     plans: tuple[str, ...] | None = None
+    busy_known: Bools | None = None
 
 
 MEASURES = (

@@ -94,7 +94,10 @@ class _Raw:
             for known in (windows.blocked_s, windows.blocking_s)
         )
         # A window without traffic shows no server time either: any known one in the ring counts.
-        self.busy_known: Bools = np.asarray((~np.isnan(windows.busy_s)).any(axis=1))
+        known = windows.busy_known
+        self.busy_known: Bools = (
+            np.asarray((~np.isnan(windows.busy_s)).any(axis=1)) if known is None else known
+        )
         self.log_latency = taken(windows.log_latency)
         if np.isnan(self.log_latency).all():
             self.log_latency = _waited(taken(windows.wait_s), self.busy, self.finished)

@@ -473,6 +473,12 @@ class Store:
                 self.cold.show(self._connection, 0)
                 self.epoch += 1
 
+    @property
+    def log_bytes(self) -> int:
+        """Size of the write-ahead log. What is in it is in memory as well, uncompressed."""
+        log = self._path and self._path.with_name(self._path.name + ".wal")
+        return log.stat().st_size if log and log.exists() else 0
+
     def checkpoint(self, *, patience_s: float = 30.0) -> None:
         """Fold the write-ahead log into the file.
 

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.detect.arrays import MEASURES, SIGNALS, Floats, Normal, ResourceWindows
+from analyzer.detect.arrays import LOCKS, MEASURES, SIGNALS, Floats, Normal, ResourceWindows
+from analyzer.usage.tape import Tape
 from collector.model import GRAIN_S, ResourceId, ResourceKind, TenantId
 
 Integers = npt.NDArray[np.int64]
 
-SLACK = 60
-"""Windows written before the ring is moved back to the start of its memory."""
+BUSY = SIGNALS.index("busy_s")
+
+AHEAD = 16
+"""Grains a ring has room for after the newest one shown."""
+
+EXACT = 72
+"""Newest grains held exactly: what the detector looks at in windows of 10 s and of 30 s."""
 
 RECENT = 60
 """Newest windows by which the detection window is chosen."""
@@ -25,9 +31,7 @@ CHOICES_S = (10, 20, 30, 60, 120, 300, 600)
 class Ring:
     """Holds the last `length` windows of `GRAIN_S` seconds; grows with tenants.
 
-    Memory is one float32 array [measures, tenants, length + SLACK] with the newest window at a
-    moving column, so that what the detector sees is a view and not a copy. `trailing` is what its
-    own windows taught, `normal` what is held to be normal now.
+    `trailing` is what its own windows taught, `normal` what is held to be normal now.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Ring:
         kind: ResourceKind,
         capacity: float | None,
         length: int,
+        ahead: int = AHEAD,
     ) -> None:
         self.resource = resource
         self.kind = kind
@@ -51,9 +56,11 @@ class Ring:
         self._origin = 0
         self._first: int | None = None
         self._tenants: dict[TenantId, int] = {}
-        self._values = np.full((len(MEASURES), 0, length + SLACK), np.nan, np.float32)
-        self._poisoned = np.zeros(length + SLACK, np.bool_)
-        self._widths = np.full(length + SLACK, GRAIN_S, np.int64)
+        self.tape = Tape(length, EXACT, ahead)
+        self._ahead = ahead
+        self._busy = np.zeros(0, np.int64)  # after the newest grain with server time, by tenant
+        self._poisoned = np.zeros(length + ahead, np.bool_)
+        self._widths = np.full(length + ahead, GRAIN_S, np.int64)
 
     @property
     def tenants(self) -> tuple[TenantId, ...]:
@@ -70,10 +77,12 @@ class Ring:
 
     def reserve(self, end: int) -> None:
         """Make room for windows up to grain `end` (exclusive) without showing them yet."""
+        self.tape.make_room(self.end, end)
+        width = self._poisoned.size
         if self._first is None:
-            self._origin = end - self.length - SLACK
-        elif end - self._origin > self._values.shape[2]:
-            self._shift(end - self.length)
+            self._origin = end - width
+        elif end - self._origin > width:
+            self._shift(max(min(self.end, end) - self.length, end - width))
 
     def advance(self, end: int) -> None:
         """Make `end` (a grain number, exclusive) the end of the newest window shown."""
@@ -81,16 +90,12 @@ class Ring:
         self.end = max(self.end, end)
 
     def _shift(self, origin: int) -> None:
-        keep = max(self._origin + self._values.shape[2] - origin, 0)
-        fresh = np.full_like(self._values, np.nan)
-        poisoned = np.zeros_like(self._poisoned)
-        widths = np.full_like(self._widths, GRAIN_S)
-        if keep:
-            fresh[:, :, :keep] = self._values[:, :, -keep:]
-            poisoned[:keep] = self._poisoned[-keep:]
-            widths[:keep] = self._widths[-keep:]
-        self._values, self._poisoned, self._origin = fresh, poisoned, origin
-        self._widths = widths
+        step, width = origin - self._origin, self._poisoned.size
+        for array, fill in ((self._poisoned, False), (self._widths, GRAIN_S)):
+            if step < width:
+                array[: width - step] = array[step:].copy()
+            array[max(width - step, 0) :] = fill
+        self._origin = origin
 
     def write(
         self,
@@ -106,36 +111,30 @@ class Ring:
         Windows older than the ring or past what is reserved are dropped; a window written again
         replaces what it held.
         """
-        places = np.array([self._place(t) for t in tenants], np.int64)
+        whose = self._places(tenants)[who]
         if grains.size:
             first = int(grains.min())
             self._first = first if self._first is None else min(self._first, first)
-        at = grains - self._origin
-        fits = (at >= 0) & (at < self._values.shape[2])
-        self._make_room(rows.shape[0])
-        self._values[: rows.shape[0], places[who[fits]], at[fits]] = rows[:, fits]
+        self.tape.write(whose, grains, rows)
+        timed = np.isfinite(rows[BUSY])
+        np.maximum.at(self._busy, whose[timed], grains[timed] + 1)
         if widths is not None:
+            at = grains - self._origin
+            fits = (at >= 0) & (at < self._widths.size)
             np.maximum.at(self._widths, at[fits], widths[fits])
 
-    def _make_room(self, signals: int) -> None:
-        """Locks get memory when the first is sampled."""
-        missing = signals - self._values.shape[0]
-        if missing > 0:
-            more = np.full((missing, *self._values.shape[1:]), np.nan, np.float32)
-            self._values = np.concatenate([self._values, more])
+    def _places(self, tenants: list[TenantId]) -> Integers:
+        """Rows of these tenants; new ones get the next."""
+        places = [self._tenants.setdefault(t, len(self._tenants)) for t in tenants]
+        self.tape.grow(len(self._tenants))
+        if len(self._tenants) > self._busy.size:
+            self._busy = np.pad(self._busy, (0, len(self._tenants) - self._busy.size))
+        return np.array(places, np.int64)
 
     def clear(self, since: int) -> None:
         """Forget windows from grain `since` on: they are about to be read again."""
-        self._values[:, :, max(since - self._origin, 0) :] = np.nan
+        self.tape.clear(since)
         self._widths[max(since - self._origin, 0) :] = GRAIN_S
-
-    def _place(self, tenant: TenantId) -> int:
-        at = self._tenants.setdefault(tenant, len(self._tenants))
-        if at >= self._values.shape[1]:
-            grow = max(8, self._values.shape[1] // 2)
-            more = np.full((self._values.shape[0], grow, self._values.shape[2]), np.nan, np.float32)
-            self._values = np.concatenate([self._values, more], axis=1)
-        return at
 
     def poison(self, since: int, until: int) -> None:
         """Windows of an incident never teach what is normal."""
@@ -151,9 +150,10 @@ class Ring:
         """
         low, high = self._bounds()
         low = max(low, high - RECENT)
-        count = self._values[1, : len(self._tenants), low:high]
-        arrived = self._values[0, : len(self._tenants), low:high]
-        there = ~(np.isnan(count) & np.isnan(arrived))
+        told = self.tape.read(len(self._tenants), self._origin + low, self._origin + high)
+        there = np.zeros((len(self._tenants), high - low), np.bool_)
+        for name in ("arrived", "count"):
+            there |= np.isfinite(told.get(name, np.nan))
         alive = there.any(axis=0)
         if there.shape[1] < 12 or not alive.any():
             return
@@ -183,28 +183,33 @@ class Ring:
         low, high, factor = self._whole()
         return None if high == low else _start((self._origin + high - factor) * GRAIN_S)
 
-    def windows(self) -> ResourceWindows:
-        """What the detector reads: complete detection windows, oldest first."""
+    def windows(self, last: int | None = None) -> ResourceWindows:
+        """What the detector reads: complete detection windows, oldest first; the `last` so many."""
         low, high, factor = self._whole()
-        values = self._values[:, : len(self._tenants), low:high]
+        if last is not None:
+            low = max(low, high - last * factor)
+        tenants, size = len(self._tenants), (high - low) // factor
+        told = self.tape.read(tenants, self._origin + low, self._origin + high)
         trains = ~self._poisoned[low:high]
         if factor > 1:
-            values = _coarser(values, factor)
+            told = _coarser(told, factor)
             trains = np.asarray(trains.reshape(-1, factor).all(axis=1))
-        measures = dict(zip(SIGNALS, values, strict=False))
+        nothing = np.broadcast_to(np.float32(np.nan), (tenants, size))
         start = _start((self._origin + low) * GRAIN_S)
         step = np.timedelta64(self.window_s * 1_000_000, "us")
         return ResourceWindows(
             resource=self.resource,
             kind=self.kind,
             tenants=self.tenants,
-            ts=start + np.arange(values.shape[2]) * step,
+            ts=start + np.arange(size) * step,
             window_s=float(self.window_s),
-            **measures,
+            **{name: told.get(name, nothing) for name in MEASURES},
+            **{name: told[name] for name in LOCKS if name in told},
             capacity=self.capacity,
             trains=trains,
             normal=self.normal,
             plans=self._plans(),
+            busy_known=self._busy[:tenants] > self.end - self.length,
         )
 
 
@@ -221,22 +226,29 @@ def _window(interval_s: float) -> int:
     return CHOICES_S[-1]
 
 
-def _coarser(values: Floats, factor: int) -> Floats:
+def _coarser(told: Mapping[str, Floats], factor: int) -> dict[str, Floats]:
     """Windows of `factor` grains: sums; log latency weighted by operations, waiting a mean."""
-    measures, tenants, width = values.shape
-    grouped = values.reshape(measures, tenants, width // factor, factor)
-    known = ~np.isnan(grouped)
-    zero = np.where(known, grouped, 0.0)
-    # Slice by slice: a reduction over so short an axis costs many times as much.
-    total = zero[..., 0].astype(np.float64)
-    some = known[..., 0].copy()
-    for k in range(1, factor):
-        total += zero[..., k]
-        some |= known[..., k]
-    total[~some] = np.nan
-    log_at, wait_at = MEASURES.index("log_latency"), MEASURES.index("waiting")
-    weight = np.where(known[log_at], np.where(known[1], grouped[1], 1.0), 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        total[log_at] = (zero[log_at] * weight).sum(-1) / weight.sum(-1)
-        total[wait_at] /= known[wait_at].sum(-1)
-    return total
+    grouped = {k: v.reshape(v.shape[0], v.shape[1] // factor, factor) for k, v in told.items()}
+    found = {}
+    for name, values in grouped.items():
+        known = ~np.isnan(values)
+        zero = np.where(known, values, 0.0)
+        if name == "log_latency":
+            count = grouped.get("count")
+            usual = 1.0 if count is None else np.where(np.isnan(count), 1.0, count)
+            weight = np.where(known, usual, 0.0)
+            zero *= weight
+        # Slice by slice: a reduction over so short an axis costs many times as much.
+        total = zero[..., 0].astype(np.float64)
+        some = known[..., 0].copy()
+        for k in range(1, factor):
+            total += zero[..., k]
+            some |= known[..., k]
+        total[~some] = np.nan
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if name == "log_latency":
+                total /= weight.sum(-1)
+            elif name == "waiting":
+                total /= known.sum(-1)
+        found[name] = total
+    return found

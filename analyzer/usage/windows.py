@@ -17,13 +17,18 @@ from analyzer.model import Incident, Kind
 from analyzer.store.database import Store
 from analyzer.usage import baseline
 from analyzer.usage.quantiles import middles
-from analyzer.usage.ring import Ring
+from analyzer.usage.ring import AHEAD, Ring
 from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 SHY = 3
 """Grains between two attempts to learn something while nothing is known."""
+
+SLICE = 300_000
+"""Rows read from the store at a time; at least `SLICE_S` of them."""
+
+SLICE_S = timedelta(minutes=2)
 
 _SEASONAL = (
     "demand", "demand_spread", "felt", "felt_spread", "demand_before", "felt_before",
@@ -58,17 +63,22 @@ class WindowSettings:
 
 
 class Windows:
-    """Rings of all resources. `advance` reads what is new; iterating gives what detect reads."""
+    """Rings of all resources. `advance` reads what is new; iterating gives all of each ring.
+
+    `ahead` is for how many grains `take_ahead` needs room.
+    """
 
     def __init__(
         self,
         store: Store | None,
         settings: WindowSettings | None = None,
         detect: DetectSettings | None = None,
+        ahead: int = AHEAD,
     ) -> None:
         self._store = store
         self._settings = settings or WindowSettings()
         self._detect = detect or DetectSettings()
+        self._ahead = ahead
         self._rings: dict[ResourceId, Ring] = {}
         self._epoch = store.epoch if store else 0
         self._until: datetime | None = None
@@ -87,7 +97,14 @@ class Windows:
         for ring in self._rings.values():
             newest = ring.newest
             if newest is not None and seen.get(ring.resource) != newest:
-                yield ring.windows()
+                yield ring.windows(self._looked_at(ring))
+
+    def _looked_at(self, ring: Ring) -> int | None:
+        """Newest windows the detector reads where it knows what is normal (None: all)."""
+        if ring.normal is None:
+            return None
+        settings = self._detect.at_grain(ring.window_s)
+        return settings.recent + settings.smooth
 
     @property
     def kinds(self) -> dict[ResourceId, ResourceKind]:
@@ -111,14 +128,15 @@ class Windows:
             late = self._until - timedelta(seconds=self._settings.late_s)
             since = max(since, late, min(self._until, self._wrote or late))
         self._wrote = None if self._wrote is None else _NEVER
-        frame = self._store.frame("recent_usage", since=_naive(since), until=_naive(until))
         kinds = self._store.rows("windows_resources")
         bounds = {int(i): tuple(b) for i, b in self._store.rows("windows_bounds")}
         for resource, kind, capacity in kinds:
             self.describe(resource, kind, capacity)
         self._turn(self._store, until)
         self._know_plans(self._store, until)
-        self.take(frame, since=since, until=until, bounds=bounds)
+        for begins, ends, frame in _slices(self._store, since, until):
+            self._replace(frame, since=begins, until=ends, bounds=bounds)
+        self.show(until)
 
     def _turn(self, store: Store, until: datetime) -> None:
         """Each hour of the week has its own habits."""
@@ -160,7 +178,19 @@ class Windows:
         until: datetime,
         bounds: Mapping[int, tuple[float, ...]],
     ) -> None:
-        """Replace the windows since..until by the rows of `frame` (columns of `recent_usage`)."""
+        """Replace the windows since..until by the rows of `frame` (columns of `recent_usage`) and
+        learn what is due."""
+        self._replace(frame, since=since, until=until, bounds=bounds)
+        self._learn(_grain(until))
+
+    def _replace(
+        self,
+        frame: pl.DataFrame,
+        *,
+        since: datetime,
+        until: datetime,
+        bounds: Mapping[int, tuple[float, ...]],
+    ) -> None:
         end = _grain(until)
         narrow = with_log_latency(frame, bounds) if frame.height else frame
         for resource in frame["resource"].unique() if frame.height else ():
@@ -171,7 +201,6 @@ class Windows:
         for part in parts(narrow) if frame.height else ():
             feed(self._ring(part.resource), part)
         self._until = until
-        self._learn(end)
 
     def take_ahead(self, narrow: pl.DataFrame, *, until: datetime) -> None:
         """Write rows (ts, tenant, resource, window_s and the measures) up to `until` before their
@@ -204,7 +233,7 @@ class Windows:
         ring = self._rings.get(resource)
         if ring is None:
             length = self._settings.length_s // GRAIN_S
-            ring = Ring(resource, ResourceKind.DATABASE, None, length)
+            ring = Ring(resource, ResourceKind.DATABASE, None, length, self._ahead)
             self._rings[resource] = ring
         return ring
 
@@ -235,6 +264,23 @@ class Windows:
             return 0.0
         inside = ring.end * GRAIN_S - self._hour.timestamp()
         return min(max(inside / self._settings.length_s, 0.0), 1.0)
+
+
+def _slices(
+    store: Store, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, datetime, pl.DataFrame]]:
+    """Recent usage in pieces of about `SLICE` rows: after a start an hour and a half is read, which
+    whole would be more than the memory of the rings themselves."""
+    span = SLICE_S
+    while since < until:
+        ends = min(since + span, until)
+        if until - ends < span / 2:  # a crumb is not worth a question of its own
+            ends = until
+        frame = store.frame("recent_usage", since=_naive(since), until=_naive(ends))
+        yield since, ends, frame
+        more = SLICE / max(frame.height, 1)
+        span = max(SLICE_S, min(span * min(more, 8.0), until - since))
+        since = ends
 
 
 def season_of(known: pl.DataFrame, tenants: Sequence[TenantId]) -> Season:

@@ -2,7 +2,8 @@
 
 A simulated platform of 200 tenants a database sends windows of 10 s through the collector's door
 into a store on disk; one shard has a noisy neighbour, so that the judgement has something to do.
-The drain is timed apart (`bench.ingest` compares it with peers). No peer judges: the curve is what
+The drain is timed apart (`bench.ingest` compares it with peers), and the checkpoint, a job of its
+own in the service. No peer judges: the curve is what
 there is to compare with.
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from analyzer.app import Analyzer
 from analyzer.config import AnalyzerSettings, ResourceSettings
+from analyzer.upkeep.fold import fold_long_log
 from analyzer.usage import baseline, questions, rollup
 from bench.cycle.sender import PER_SHARD, begin, history, live, shards
 
@@ -107,6 +109,7 @@ class House:
         def drain() -> None:
             rooms.judge.wrote(rooms.ingest.drain(rooms.spool, now=now).oldest)
 
+        timed("checkpoint", lambda: fold_long_log(rooms.store))
         timed("drain", drain)
         timed("roll up", lambda: rollup.roll_up(rooms.store, now=now, settings=rooms.retention))
         timed("learn", learn)
@@ -127,8 +130,9 @@ def main() -> None:
             moved = house.live(times)
             house.close()
         told = {name: _told(one) for name, one in times.items()}
-        whole = [sum(t) for t in zip(*(times[n].wall for n in times if n != "drain"), strict=True)]
-        cpu = [sum(t) for t in zip(*(times[n].cpu for n in times if n != "drain"), strict=True)]
+        judged = ("roll up", "learn", "judge")
+        whole = [sum(t) for t in zip(*(times[n].wall for n in judged), strict=True)]
+        cpu = [sum(t) for t in zip(*(times[n].cpu for n in judged), strict=True)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             f"{tenants:>7} tenants, {max(tenants // PER_SHARD, 1):>4} resources: "

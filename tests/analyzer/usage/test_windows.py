@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pytest
 
-from analyzer.detect import DetectSettings
+from analyzer.detect import DetectSettings, detect, learn
 from analyzer.detect.arrays import LOCKS, MEASURES
 from analyzer.model import Kind
 from analyzer.usage.quantiles import middles
@@ -22,6 +24,7 @@ from analyzer.usage.windows import (
     with_log_latency,
 )
 from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
+from tests.analyzer.detect.worlds import noisy
 from tests.analyzer.incidents.test_flags import ACME, START, play
 from tests.analyzer.usage.test_rollup import AT, Usage
 
@@ -290,3 +293,64 @@ def test_plans_of_the_registry_come_with_the_windows():
     assert view.plans is not None
     assert dict(zip(view.tenants, view.plans, strict=True)) == {"acme": "pro", "globex": "free"}
     made.store.close()
+
+
+def test_after_a_start_history_is_read_in_pieces_and_is_the_same(monkeypatch):
+    made = Usage()
+    long = [{"at": 60 * k, "window_s": 60, "tenant": "globex", "count": 60} for k in range(30)]
+    made.put(*[{"at": 10 * k, "count": k} for k in range(180)], *long)
+    until = AT + timedelta(seconds=1800)
+    whole = Windows(made.store, WindowSettings(length_s=1800))
+    whole.advance(until)
+    asked: list[tuple[datetime, datetime]] = []
+    frame = made.store.frame
+
+    def noted(name: str, /, **params: datetime) -> pl.DataFrame:
+        if name == "recent_usage":
+            asked.append((params["since"], params["until"]))
+        return frame(name, **params)
+
+    monkeypatch.setattr(made.store, "frame", noted)
+    monkeypatch.setattr("analyzer.usage.windows.SLICE", 20)
+    pieces = Windows(made.store, WindowSettings(length_s=1800))
+    pieces.advance(until)
+    assert len(asked) > 10
+    assert all(end == since for (_, end), (since, _) in pairwise(asked)), "no gap, no overlap"
+    (one,), (other,) = whole, pieces
+    who = [other.tenants.index(t) for t in one.tenants]
+    assert np.array_equal(one.count, other.count[who], equal_nan=True)
+    assert np.nansum(one.count[one.tenants.index(TenantId("globex"))]) == 30 * 60
+    made.store.close()
+
+
+def test_the_newest_windows_judge_as_all_of_them_do():
+    scene = noisy()
+    ring = Ring(scene.resource, scene.kind, scene.capacity, scene.ts.size)
+    first = int(scene.ts[0].astype("datetime64[s]").astype(int)) // 10
+    ring.advance(first + scene.ts.size)
+    who = np.repeat(np.arange(len(scene.tenants)), scene.ts.size)
+    grains = np.tile(first + np.arange(scene.ts.size), len(scene.tenants))
+    told = np.stack([getattr(scene, name).ravel() for name in MEASURES])
+    ring.write(list(scene.tenants), who, grains, told)
+    settings = DetectSettings()
+    ring.normal = learn(ring.windows(), settings)
+    newest = ring.windows(settings.recent + settings.smooth)
+    assert newest.ts.size == 62
+    (some,), (every,) = detect(newest, settings), detect(ring.windows(), settings)
+    assert some == every
+    assert [a.tenant for a in some.aggressors] == ["acme"]
+    (exact,) = detect(replace(scene, normal=None), settings)
+    assert some.confidence == pytest.approx(exact.confidence, abs=0.01)
+
+
+def test_server_time_seen_in_the_ring_counts_in_its_newest_windows():
+    ring = ring_of(list(range(60)), end=60)
+    rows = np.full((len(MEASURES), 1), 1.0)
+    ring.write([TenantId("globex")], np.zeros(1, np.int64), np.array([START_GRAIN + 1]), rows)
+    known = ring.windows(5).busy_known
+    assert known is not None
+    assert known.tolist() == [False, True]
+    ring.advance(START_GRAIN + 62)
+    known = ring.windows(5).busy_known
+    assert known is not None
+    assert known.tolist() == [False, False], "it is older than the ring"

@@ -1,0 +1,21 @@
+"""The write-ahead log folded into the file before it is long.
+
+What was written since the last checkpoint lies in memory uncompressed, seven hundred bytes a row of
+usage: ten minutes of 100,000 tenants would be four gigabytes. DuckDB's own threshold would fold it
+inside a commit, which is the tail of the latency, so that one is far away and this one is near.
+"""
+
+from __future__ import annotations
+
+from analyzer.store.database import Store
+
+LONG = 64 * 2**20
+"""Bytes of log; about 180,000 rows of usage."""
+
+
+def fold_long_log(store: Store, *, long: int = LONG) -> bool:
+    """Checkpoint when the log is longer than `long` bytes; whether it was."""
+    if store.log_bytes <= long:
+        return False
+    store.checkpoint()
+    return True

@@ -1,0 +1,34 @@
+"""A long write-ahead log is folded into the file, a short one is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from analyzer.store.database import Store
+from analyzer.upkeep.fold import fold_long_log
+
+
+def test_only_a_long_log_is_folded_and_nothing_is_lost(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "partywall.duckdb", threads=1)
+    store.checkpoint()
+    assert store.log_bytes == 0
+    words = pa.array([f"db:{k}" for k in range(20_000)])
+    store.put("watched", pa.table({"resource": words, "since_ms": pa.array(range(20_000))}))
+    long = store.log_bytes
+    assert long > 100_000
+    assert not fold_long_log(store, long=long)
+    assert store.log_bytes == long
+    assert fold_long_log(store, long=long - 1)
+    assert store.log_bytes < long
+    store.close()
+    again = Store.open(tmp_path / "partywall.duckdb", threads=1)
+    assert again.rows("watched")[-1][1] == 19_999
+    again.close()
+
+
+def test_a_store_in_memory_has_no_log() -> None:
+    store = Store.open(None)
+    assert (store.log_bytes, fold_long_log(store)) == (0, False)
+    store.close()
