@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from analyzer.backtest.pieces import Piece, plan, read
 from analyzer.detect.arrays import LOCKS, SIGNALS, Floats, zeroed
 from analyzer.usage.quantiles import middles
 from analyzer.usage.ring import Integers
@@ -30,6 +33,10 @@ NUMBERS = (
     *LOCKS,
 )  # fmt: skip
 
+COLUMNS = (
+    "ts", "window_s", "tenant", "resource", *NUMBERS, "latency_buckets", "latency_bounds",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Described:
@@ -42,9 +49,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """`rows` has ts, grain, window_s, tenant, resource and the measures, ordered by time."""
+    """`pieces` gives rows of ts, grain, window_s, tenant, resource and the measures, ordered by
+    time, anew each time it is called."""
 
-    rows: pl.DataFrame
+    pieces: Callable[[], Iterator[pl.DataFrame]]
     resources: Mapping[ResourceId, Described]
     floors: Mapping[TenantId, float]
     start: datetime
@@ -52,48 +60,68 @@ class Recording:
 
     def chunks(self, seconds: int) -> Iterator[tuple[datetime, pl.DataFrame]]:
         """(start, rows) of every `seconds` of data time, empty ones included."""
-        grains = self.rows["grain"].to_numpy()
+        pieces = self.pieces()
+        rows = next(pieces)
         at = self.start
         while at < self.end:
             after = at + timedelta(seconds=seconds)
-            low, high = np.searchsorted(grains, [_grain(at), _grain(after)])
-            yield at, self.rows[int(low) : int(high)]
+            while rows["grain"][-1] < _grain(after):
+                more = next(pieces, None)
+                if more is None:
+                    break
+                rows = pl.concat([rows, more]) if more.height else rows
+            low, high = np.searchsorted(rows["grain"].to_numpy(), [_grain(at), _grain(after)])
+            yield at, rows[int(low) : int(high)]
+            rows = rows[int(high) :] if high < rows.height else rows[-1:]
             at = after
 
 
 def read_recording(directory: Path) -> Recording:
-    """Read and check a directory. Raises Rejected naming the file, the column and the remedy."""
+    """Open and check a directory. Raises Rejected naming the file, the column and the remedy."""
     path = directory / "usage.parquet"
     if not path.is_file():
         raise _bad("usage.parquet", f"{path} does not exist: put the usage rows there")
-    rows = _ordered(_usage(path))
-    if rows.height == 0:
+    try:
+        parts = plan(path, (*NUMBERS, "window_s"))
+        _check(pq.read_schema(path))
+        first = next(_rows(path, parts))
+        last = first if len(parts) == 1 else next(_rows(path, parts[-1:]))
+    except (pa.ArrowException, OSError) as error:
+        raise _bad("usage.parquet", f"{path} is not readable Parquet: {error}") from error
+    if first.height == 0 or last.height == 0:
         raise _bad("usage.parquet", f"{path} holds no row with ts and resource")
-    first, last = rows["ts"][0], rows["ts"][-1]
     return Recording(
-        rows=rows,
+        pieces=(lambda: iter([first])) if len(parts) == 1 else (lambda: _rows(path, parts)),
         resources=_resources(directory / "resources.json"),
         floors=_floors(directory / "tenants.json"),
-        start=first.replace(tzinfo=UTC),
-        end=last.replace(tzinfo=UTC) + timedelta(seconds=GRAIN_S),
+        start=first["ts"][0].replace(tzinfo=UTC),
+        end=last["ts"][-1].replace(tzinfo=UTC) + timedelta(seconds=GRAIN_S),
     )
+
+
+def _rows(path: Path, parts: Sequence[Piece]) -> Iterator[pl.DataFrame]:
+    """Rows of each part; those of its last window wait for the next, which may have more of it."""
+    held: pl.DataFrame | None = None
+    for number, frame in enumerate(read(path, parts, COLUMNS)):
+        rows = _narrow(frame)
+        rows = rows if held is None else pl.concat([held, rows])
+        held = None
+        if number < len(parts) - 1 and rows.height:
+            held = rows.filter(pl.col("grain") == pl.col("grain").max())
+            rows = rows.filter(pl.col("grain") < pl.col("grain").max())
+        yield _ordered(rows)
 
 
 def _bad(field: str, detail: str) -> Rejected:
     return Rejected(Rejection.INVALID_FIELD, detail, field=field)
 
 
-def _usage(path: Path) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _bad("usage.parquet", f"{path} is not readable Parquet: {error}") from error
+def _check(schema: pa.Schema) -> None:
     for name in ("ts", "tenant", "resource"):
-        if name not in frame.columns:
+        if name not in schema.names:
             raise _bad(name, f"usage.parquet lacks the column {name}: add it")
-    if not {"arrived", "count"} & set(frame.columns):
+    if not {"arrived", "count"} & set(schema.names):
         raise _bad("count", "usage.parquet needs the column count or arrived (operations)")
-    return _narrow(frame)
 
 
 def _narrow(frame: pl.DataFrame) -> pl.DataFrame:
@@ -109,7 +137,9 @@ def _narrow(frame: pl.DataFrame) -> pl.DataFrame:
     )
     value, timed = _log_latency(frame, narrow)
     return narrow.with_columns(
-        pl.Series("log_latency", value), pl.Series("timed", timed)
+        (pl.col("ts").dt.epoch("s") // GRAIN_S).alias("grain"),
+        pl.Series("log_latency", value),
+        pl.Series("timed", timed),
     ).drop_nulls(["ts", "resource"])
 
 
@@ -216,8 +246,8 @@ def _by_bounds(
 def _ordered(narrow: pl.DataFrame) -> pl.DataFrame:
     """Rows of one window, resource and tenant added up, ordered by time."""
     narrow = narrow.with_columns(
-        (pl.col("ts").dt.epoch("s") // GRAIN_S).alias("grain"),
-    ).with_columns((pl.col("grain") * GRAIN_S * 1_000_000).cast(pl.Datetime("us")).alias("ts"))
+        (pl.col("grain") * GRAIN_S * 1_000_000).cast(pl.Datetime("us")).alias("ts")
+    )
     keys = narrow.select("grain", "resource", "tenant")
     if keys.is_duplicated().any():
         narrow = add_up(narrow, ["ts", "grain", "resource", "tenant"])

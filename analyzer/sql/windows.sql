@@ -15,6 +15,9 @@ WHERE ts >= $since - INTERVAL 10 MINUTE AND ts + to_seconds(window_s) > $since A
 GROUP BY ts, tenant, resource, coalesce(bounds, 0)
 ORDER BY resource, ts;
 
+-- name: oldest_recent
+SELECT min(ts) FROM usage_10s WHERE ts >= $since - INTERVAL 10 MINUTE AND ts < $until;
+
 -- name: windows_resources
 SELECT id, kind, capacity FROM resources;
 

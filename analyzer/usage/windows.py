@@ -25,10 +25,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 SHY = 3
 """Grains between two attempts to learn something while nothing is known."""
 
-SLICE = 300_000
+SLICE = 100_000
 """Rows read from the store at a time; at least `SLICE_S` of them."""
 
-SLICE_S = timedelta(minutes=2)
+SLICE_S = timedelta(seconds=30)
 
 _SEASONAL = (
     "demand", "demand_spread", "felt", "felt_spread", "demand_before", "felt_before",
@@ -271,15 +271,18 @@ def _slices(
 ) -> Iterator[tuple[datetime, datetime, pl.DataFrame]]:
     """Recent usage in pieces of about `SLICE` rows: after a start an hour and a half is read, which
     whole would be more than the memory of the rings themselves."""
-    span = SLICE_S
+    span, ends = SLICE_S, since
+    if until - since > SLICE_S:
+        (oldest,) = store.rows("oldest_recent", since=_naive(since), until=_naive(until))[0]
+        ends = until if oldest is None else max(oldest.replace(tzinfo=UTC), since)
     while since < until:
-        ends = min(since + span, until)
+        ends = min(ends + span, until)
         if until - ends < span / 2:  # a crumb is not worth a question of its own
             ends = until
         frame = store.frame("recent_usage", since=_naive(since), until=_naive(ends))
         yield since, ends, frame
-        more = SLICE / max(frame.height, 1)
-        span = max(SLICE_S, min(span * min(more, 8.0), until - since))
+        if frame.height:  # how much a silent stretch is followed by, it does not tell
+            span = max(SLICE_S, min(span * min(SLICE / frame.height, 2.0), until - since))
         since = ends
 
 
