@@ -5,6 +5,7 @@ in time is read so, every other one whole."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,12 @@ def read(path: Path, pieces: Sequence[Piece], columns: Iterable[str]) -> Iterato
             frame = pl.from_arrow(file.read_row_groups(list(piece), columns=kept))
             assert isinstance(frame, pl.DataFrame)
             yield frame
+
+
+def ahead(pieces: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same, the next one being read while this one is worked on."""
+    with ThreadPoolExecutor(1, "read-ahead") as pool:
+        waiting = pool.submit(next, pieces, None)
+        while (piece := waiting.result()) is not None:
+            waiting = pool.submit(next, pieces, None)
+            yield piece

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analyzer.backtest.pieces import Piece, plan, read
+from analyzer.backtest.pieces import Piece, ahead, plan, read
 from analyzer.detect.arrays import LOCKS, SIGNALS, Floats, zeroed
 from analyzer.usage.quantiles import middles
 from analyzer.usage.ring import Integers
@@ -91,7 +91,7 @@ def read_recording(directory: Path) -> Recording:
     if first.height == 0 or last.height == 0:
         raise _bad("usage.parquet", f"{path} holds no row with ts and resource")
     return Recording(
-        pieces=(lambda: iter([first])) if len(parts) == 1 else (lambda: _rows(path, parts)),
+        pieces=(lambda: iter([first])) if len(parts) == 1 else (lambda: ahead(_rows(path, parts))),
         resources=_resources(directory / "resources.json"),
         floors=_floors(directory / "tenants.json"),
         start=first["ts"][0].replace(tzinfo=UTC),

@@ -51,8 +51,10 @@ def measure(windows: ResourceWindows, start: int, span: int) -> Work:
     length = np.minimum(np.arange(seen.lost.size) + 1, span) * windows.window_s
     operations = trailing_sum(seen.finished, span)
 
-    def rate(values: Floats) -> Floats:
-        smooth: Floats = trailing_sum(zeroed(values), span) / length
+    def rate(values: Floats | None) -> Floats:
+        if values is None:
+            return np.zeros_like(operations[:, keep])
+        smooth: Floats = trailing_sum(values, span) / length
         return smooth[:, keep]
 
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -74,7 +76,7 @@ def measure(windows: ResourceWindows, start: int, span: int) -> Work:
 
 
 class _Raw:
-    """The windows of a cut with lost ones replaced by the last that came."""
+    """The windows of a cut with lost ones replaced by the last that came, unknown counts as 0."""
 
     def __init__(self, windows: ResourceWindows, cut: slice) -> None:
         unseen = np.isnan(windows.arrived[:, cut]) & np.isnan(windows.count[:, cut])
@@ -87,10 +89,10 @@ class _Raw:
         count, arrived = taken(windows.count), taken(windows.arrived)
         self.finished = zeroed(np.where(np.isnan(count), arrived, count))
         self.begun = zeroed(np.where(np.isnan(arrived), count, arrived))
-        self.busy, self.errors = taken(windows.busy_s), taken(windows.errors)
-        self.volume = taken(windows.volume)
+        self.busy, self.errors = zeroed(taken(windows.busy_s)), zeroed(taken(windows.errors))
+        self.volume = zeroed(taken(windows.volume))
         self.blocked, self.blocking = (
-            np.zeros_like(self.begun) if known is None else taken(known)
+            None if known is None else zeroed(taken(known))
             for known in (windows.blocked_s, windows.blocking_s)
         )
         # A window without traffic shows no server time either: any known one in the ring counts.
@@ -112,7 +114,7 @@ def _carry(lost: Bools) -> Floats:
 def _waited(wait: Floats, busy: Floats, finished: Floats) -> Floats:
     """Queues that send waits and no latency: log of wait plus work per operation."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        each = (wait + zeroed(busy)) / finished
+        each = (wait + busy) / finished
         felt: Floats = np.where(finished > 0, np.log(np.maximum(each, 1e-6)), np.nan)
     return felt
 
