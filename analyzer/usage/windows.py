@@ -18,7 +18,7 @@ from analyzer.store.database import Store
 from analyzer.usage import baseline
 from analyzer.usage.quantiles import middles
 from analyzer.usage.ring import AHEAD, Ring
-from collector.model import BUCKETS, GRAIN_S, LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
+from collector.model import GRAIN_S, LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -34,7 +34,6 @@ _SEASONAL = (
     "demand", "demand_spread", "felt", "felt_spread", "demand_before", "felt_before",
 )  # fmt: skip
 _SUMS = [place for place, name in enumerate(SIGNALS) if name not in ("log_latency", "waiting")]
-BUCKET_COLUMNS = [f"b{k:02d}" for k in range(BUCKETS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class Windows:
     def advance(self, until: datetime) -> None:
         """Read usage up to `until` (aware; complete windows only) and learn what is due."""
         if self._store is None:
-            raise RuntimeError("these windows have no store: feed them with `take`")
+            raise RuntimeError("these windows have no store: feed them with `take_ahead`")
         if self._epoch != self._store.epoch:  # another database: its rows may bear other names
             self._rings.clear()
             self._epoch, self._until, self._hour = self._store.epoch, None, None
@@ -129,13 +128,12 @@ class Windows:
             since = max(since, late, min(self._until, self._wrote or late))
         self._wrote = None if self._wrote is None else _NEVER
         kinds = self._store.rows("windows_resources")
-        bounds = {int(i): tuple(b) for i, b in self._store.rows("windows_bounds")}
         for resource, kind, capacity in kinds:
             self.describe(resource, kind, capacity)
         self._turn(self._store, until)
         self._know_plans(self._store, until)
         for begins, ends, frame in _slices(self._store, since, until):
-            self._replace(frame, since=begins, until=ends, bounds=bounds)
+            self._replace(frame, since=begins, until=ends)
         self.show(until)
 
     def _turn(self, store: Store, until: datetime) -> None:
@@ -170,35 +168,15 @@ class Windows:
         ring.kind = ResourceKind(kind) if kind in set(ResourceKind) else ring.kind
         ring.capacity = capacity if capacity and capacity > 0 else None
 
-    def take(
-        self,
-        frame: pl.DataFrame,
-        *,
-        since: datetime,
-        until: datetime,
-        bounds: Mapping[int, tuple[float, ...]],
-    ) -> None:
-        """Replace the windows since..until by the rows of `frame` (columns of `recent_usage`) and
-        learn what is due."""
-        self._replace(frame, since=since, until=until, bounds=bounds)
-        self._learn(_grain(until))
-
-    def _replace(
-        self,
-        frame: pl.DataFrame,
-        *,
-        since: datetime,
-        until: datetime,
-        bounds: Mapping[int, tuple[float, ...]],
-    ) -> None:
+    def _replace(self, narrow: pl.DataFrame, *, since: datetime, until: datetime) -> None:
+        """Replace the windows since..until by these rows (columns of `recent_usage`)."""
         end = _grain(until)
-        narrow = with_log_latency(frame, bounds) if frame.height else frame
-        for resource in frame["resource"].unique() if frame.height else ():
+        for resource in narrow["resource"].unique() if narrow.height else ():
             self._ring(ResourceId(resource))
         for ring in self._rings.values():
             ring.advance(end)
             ring.clear(_grain(since))
-        for part in parts(narrow) if frame.height else ():
+        for part in parts(narrow) if narrow.height else ():
             feed(self._ring(part.resource), part)
         self._until = until
 
@@ -271,6 +249,7 @@ def _slices(
 ) -> Iterator[tuple[datetime, datetime, pl.DataFrame]]:
     """Recent usage in pieces of about `SLICE` rows: after a start an hour and a half is read, which
     whole would be more than the memory of the rings themselves."""
+    middle = bucket_middles({int(i): tuple(b) for i, b in store.rows("windows_bounds")})
     span, ends = SLICE_S, since
     if until - since > SLICE_S:
         (oldest,) = store.rows("oldest_recent", since=_naive(since), until=_naive(until))[0]
@@ -279,7 +258,7 @@ def _slices(
         ends = min(ends + span, until)
         if until - ends < span / 2:  # a crumb is not worth a question of its own
             ends = until
-        frame = store.frame("recent_usage", since=_naive(since), until=_naive(ends))
+        frame = store.frame("recent_usage", since=_naive(since), until=_naive(ends), middles=middle)
         yield since, ends, frame
         if frame.height:  # how much a silent stretch is followed by, it does not tell
             span = max(SLICE_S, min(span * min(SLICE / frame.height, 2.0), until - since))
@@ -357,25 +336,10 @@ def feed(ring: Ring, part: Part) -> None:
     ring.write(part.tenants, who, grains, rows, widths)
 
 
-def with_log_latency(frame: pl.DataFrame, bounds: Mapping[int, tuple[float, ...]]) -> pl.DataFrame:
-    """Buckets become a mean log latency; rows of one window with different bounds are merged."""
-    buckets = np.nan_to_num(frame.select(BUCKET_COLUMNS).to_numpy().astype(np.float64))
-    total = buckets.sum(axis=1)
-    logs = np.zeros(frame.height)
-    ids = frame["bounds"].to_numpy()
-    for bound_id in np.unique(ids):
-        rows = ids == bound_id
-        logs[rows] = buckets[rows] @ middles(bounds.get(int(bound_id), LATENCY_BOUNDS))
-    count = frame["count"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    summed = frame["latency_sum_s"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # Without buckets the mean has to do: it overstates the typical, the same way every window.
-        rough = np.log(np.maximum(summed / count, 1e-6))
-        value = np.where(total > 0, logs / total, np.where(count > 0, rough, np.nan))
-    narrow = frame.drop(BUCKET_COLUMNS).with_columns(
-        pl.Series("log_latency", value), pl.Series("timed", np.where(total > 0, total, 1.0))
-    )
-    return narrow if np.unique(ids).size < 2 else add_up(narrow, ["ts", "tenant", "resource"])
+def bucket_middles(bounds: Mapping[int, Sequence[float]]) -> list[list[float]]:
+    """Of each known set of bounds its id and the middles of its buckets, for `recent_usage`."""
+    known = {0: LATENCY_BOUNDS, **bounds}
+    return [[float(number), *middles(edges).tolist()] for number, edges in known.items()]
 
 
 def add_up(narrow: pl.DataFrame, keys: list[str]) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import pytest
 
 from analyzer.jobs import wall_clock
 from analyzer.store.database import Store
+from analyzer.usage.windows import bucket_middles
 from collector.receivers.simulated import Platform
 from partywall.feeder import aligned
 from partywall.prometheus import Counters
@@ -94,7 +95,12 @@ def in_file(path: Path, begins: datetime) -> Counter[tuple[str, str]]:
     since = begins.replace(tzinfo=None)
     store = Store.open(path)
     try:
-        rows = store.frame("recent_usage", since=since, until=since + timedelta(hours=1))
+        rows = store.frame(
+            "recent_usage",
+            since=since,
+            until=since + timedelta(hours=1),
+            middles=bucket_middles({}),
+        )
     finally:
         store.close()
     found: Counter[tuple[str, str]] = Counter()

@@ -16,6 +16,7 @@ import pytest
 
 from analyzer.ingest import Ingest
 from analyzer.store.database import Store
+from analyzer.usage.windows import bucket_middles
 from collector.config import SpoolSettings
 from collector.spool import Spool
 from tests.collector.rooms import readings, usage_rows
@@ -124,7 +125,7 @@ def stored(directory: Path, sending: list[Lane]) -> dict[str, int]:
         Ingest(store).drain(directory / "spool", now=base + timedelta(hours=200))
         since = base.replace(tzinfo=None) - timedelta(hours=1)
         until = since + timedelta(hours=200)
-        rows = store.frame("recent_usage", since=since, until=until)
+        rows = store.frame("recent_usage", since=since, until=until, middles=bucket_middles({}))
     finally:
         store.close()
     found: Counter[str] = Counter()

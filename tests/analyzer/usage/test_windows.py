@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,12 +17,11 @@ from analyzer.model import Kind
 from analyzer.usage.quantiles import middles
 from analyzer.usage.ring import Ring
 from analyzer.usage.windows import (
-    BUCKET_COLUMNS,
     Windows,
     WindowSettings,
+    bucket_middles,
     feed,
     parts,
-    with_log_latency,
 )
 from collector.model import LATENCY_BOUNDS, ResourceId, ResourceKind, TenantId
 from tests.analyzer.detect.worlds import noisy
@@ -119,40 +119,44 @@ def test_longer_windows_add_up_and_are_complete():
     assert np.nansum(view.count) == sum(range(int(3 * view.ts.size)))
 
 
-def rows(bounds: list[int], **buckets: list[int]) -> pl.DataFrame:
-    height = len(bounds)
-    columns: dict[str, list[float] | list[int] | list[str] | list[datetime]] = {
-        "ts": [START.replace(tzinfo=None)] * height,
-        "tenant": ["acme"] * height,
-        "resource": ["db:main"] * height,
-        "window_s": [10] * height,
-        "bounds": bounds,
-        "latency_sum_s": [1.0] * height,
-    }
-    for name in MEASURES:
-        if name != "log_latency":
-            columns[name] = [10.0] * height
-    for name in BUCKET_COLUMNS:
-        columns[name] = buckets.get(name, [0] * height)
-    return pl.DataFrame(columns)
+def read_latency(*rows: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """(count, log latency) of each row the rings would read of rows of one window; requests come
+    in buckets of 0.1 and 1 s."""
+    made = Usage()
+    run = made.store._connection.execute
+    run("INSERT INTO latency_bounds VALUES (7, [0.1, 1.0])")
+    made.put(*[{"at": 0, **row} for row in rows])
+    run("UPDATE hot_10s SET bounds = 7 WHERE family = 'request'")
+    bounds = {int(i): tuple(b) for i, b in made.store.rows("windows_bounds")}
+    frame = made.store.frame(
+        "recent_usage",
+        since=AT.replace(tzinfo=None),
+        until=(AT + timedelta(seconds=10)).replace(tzinfo=None),
+        middles=bucket_middles(bounds),
+    )
+    made.store.close()
+    return list(frame.select("count", "log_latency").iter_rows())
 
 
 def test_buckets_become_the_log_of_their_middle():
-    frame = with_log_latency(rows([0], b10=[7]), {})
+    ((count, log),) = read_latency({"count": 7, "b10": 7})
     low, high = LATENCY_BOUNDS[9], LATENCY_BOUNDS[10]
-    assert frame["log_latency"][0] == pytest.approx(np.log(np.sqrt(low * high)))
+    assert (count, log) == (7.0, pytest.approx(np.log(np.sqrt(low * high))))
 
 
 def test_rows_of_other_bounds_are_merged_by_their_weight():
-    frame = with_log_latency(rows([0, 1], b10=[3, 0], b00=[0, 1]), {1: (0.1, 1.0)})
-    assert frame.height == 1
+    ((count, log),) = read_latency(
+        {"count": 3, "b10": 3}, {"count": 1, "b00": 1, "family": "request"}
+    )
     expected = (3 * middles(LATENCY_BOUNDS)[10] + middles((0.1, 1.0))[0]) / 4
-    assert frame["log_latency"][0] == pytest.approx(expected)
-    assert frame["count"][0] == 20.0
+    assert (count, log) == (4.0, pytest.approx(expected))
 
 
 def test_without_buckets_the_mean_has_to_do():
-    assert with_log_latency(rows([0]), {})["log_latency"][0] == pytest.approx(np.log(0.1))
+    assert read_latency({"count": 10, "latency_sum_us": 1_000_000}) == [
+        (10.0, pytest.approx(np.log(0.1)))
+    ]
+    assert read_latency({"arrived": 1}) == [(None, None)], "who finished nothing felt nothing"
 
 
 def test_incidents_poison_their_windows():
