@@ -7,11 +7,15 @@ import numpy as np
 
 from analyzer.detect.arrays import Floats
 from analyzer.detect.association import FOLLOWS, association
+from analyzer.detect.load import log_stretch
 from analyzer.detect.scene import Scene
 from analyzer.detect.suspect import Way, check, leads, times_above
 
 MOVED = 1.3
 """Growth of everything moved from which the cache can be meant."""
+
+MOVED_UNTIMED = 1.6
+"""The same where nobody's server time is measured, and a failing resource looks dearer, too."""
 
 DEARER = 1.12
 """Rise of everybody's cost per operation from which it is."""
@@ -42,6 +46,18 @@ def movers(scene: Scene) -> list[int]:
     return [i] if excess[i] >= 0.5 * excess.sum() else []
 
 
+def _cost_growth(scene: Scene) -> Floats:
+    """Rise of everybody's cost per operation, [windows]; where nobody's server time is measured,
+    the slowdown beyond what the load, at usual costs, explains."""
+    if scene.work.busy_known.any():
+        return scene.cost_growth
+    total = scene.demand.sum(axis=0)
+    cases = np.vstack([total, np.full(total.size, scene.normal.demand.sum())])
+    logs = log_stretch(cases, scene.normal.capacity, scene.normal.job_s, scene.windows.window_s)
+    grown: Floats = np.exp(np.maximum(scene.slowdown - (logs[0] - logs[1]), 0.0))
+    return grown
+
+
 def by_cache(scene: Scene, i: int) -> Way:
     """Its part of the moved volume, against the rise of everybody's cost per operation."""
     span = scene.settings.smooth
@@ -50,11 +66,12 @@ def by_cache(scene: Scene, i: int) -> Way:
     usual = float(scene.normal.volume.sum())
     rest = float(scene.work.volume[:, -1].sum() - excess[i]) / max(usual, 1e-9)
     grown = float(scene.work.volume[:, -1].sum()) / max(usual, 1e-9)
-    dearer = float(scene.cost_growth[-span:].mean())
+    dearer = float(_cost_growth(scene)[-span:].mean())
     surge = times_above(scene.work.volume[i], np.full_like(scene.work.volume[i],
                                                            scene.normal.volume[i]))  # fmt: skip
     agrees, follows = association(surge, scene.others_slowdown[i])
     deviation = float(volume_deviation(scene)[i])
+    needed = MOVED if scene.work.busy_known.any() else MOVED_UNTIMED
     return Way(
         name="cache",
         deviation=deviation,
@@ -65,7 +82,7 @@ def by_cache(scene: Scene, i: int) -> Way:
         association=agrees,
         undone=share,
         checks=(
-            check("moved", grown, MOVED,
+            check("moved", grown, needed,
                   "the tenants move {v:.1f} times what they usually do (needs {t:.1f})"),
             check("volume", deviation, 2.0,
                   "it moves {v:.1f} spreads more than it usually does (needs {t:.1f})"),

@@ -35,6 +35,39 @@ def common_cost(work: Work, normal: Normal) -> tuple[Floats, Floats]:
     return np.maximum(middle, 1.0), middle
 
 
+NOTABLE = 0.4
+"""Log rise of a tenant's latency beyond everybody's from which its operations are dearer."""
+
+
+SHARED = 0.15
+"""Log rise of everybody's latency from which one tenant's says something of the resource."""
+
+UNEVEN = 0.25
+"""Part of the common rise by which tenants differ where nobody became dearer."""
+
+
+def dearer_by_latency(work: Work, normal: Normal) -> Floats:
+    """How many times its usual an operation costs, from latency alone. [tenants, windows]
+
+    For tenants whose server time nobody measures. Processor sharing slows everybody by the same
+    factor, so what one tenant's latency rose beyond everybody's is what its operations became
+    dearer. While nobody else is slower its latency is its own affair: it may come from anywhere.
+    Few operations say little. Of a tenant nobody knows the same says what its operations
+    cost at all, where until then those of a typical tenant had to do.
+    """
+    new = np.isnan(normal.felt)
+    rise = work.felt - normal.felt[:, None]
+    sure = work.operations / (work.operations + PRIOR_OPERATIONS)
+    weight = np.where(np.isnan(rise), 0.0, np.sqrt(np.minimum(work.operations, 30.0)))
+    common = np.where(weight.any(axis=0), weighted_median(np.nan_to_num(rise), weight), 0.0)
+    rise[new] = work.felt[new] - np.log(np.maximum(normal.cost[new], 1e-7))[:, None]
+    own = np.nan_to_num(rise - np.maximum(common, 0.0)) * sure
+    usual = np.maximum(2.0 * normal.felt_spread[:, None], NOTABLE + UNEVEN * np.maximum(common, 0))
+    told = ((own > usual) | new[:, None]) & (common > SHARED)
+    dearer: Floats = np.exp(np.where(told, own, 0.0))
+    return np.where(work.busy_known[:, None], 1.0, dearer)
+
+
 def deviation(demand: Floats, expected: Floats, arrivals: Floats, spread: Floats) -> Floats:
     """How many spreads offered demand lies above what is expected (z). [tenants, windows]
 

@@ -91,7 +91,8 @@ def _caveats(scene: Scene, kind: Kind) -> tuple[str, ...]:
     if blind:
         found.append(
             f"server time is not measured for {blind} of {scene.work.busy_known.size} tenants: "
-            "load is counted as operations times the time they usually take"
+            "load is counted as operations times the time they usually take, or longer where one's "
+            "latency rises beyond everybody's"
         )
     if kind is Kind.DEGRADED and not scene.work.locks_known and _has_locks(scene):
         found.append("waits for locks are not sampled: who holds them cannot be seen")

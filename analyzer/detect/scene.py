@@ -9,7 +9,12 @@ import numpy as np
 
 from analyzer.detect.arrays import Floats, Normal, ResourceWindows
 from analyzer.detect.demand import Work, cost_per_operation, measure, offered
-from analyzer.detect.factors import common_arrivals, common_cost, deviation
+from analyzer.detect.factors import (
+    common_arrivals,
+    common_cost,
+    dearer_by_latency,
+    deviation,
+)
 from analyzer.detect.load import fit_capacity
 from analyzer.detect.settings import DetectSettings
 from analyzer.detect.victims import (
@@ -19,6 +24,7 @@ from analyzer.detect.victims import (
     shared_slowdown,
     slowdown_of_others,
 )
+from collector.model import ResourceKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ def survey(windows: ResourceWindows, normal: Normal, settings: DetectSettings) -
     # Served cost per arrival falls for everybody under saturation: divide that out. A window in
     # which nobody was served says nothing of what an operation costs.
     cost = cost / np.where(middle > 0, np.minimum(middle, 1.0), 1.0)
+    if windows.kind is not ResourceKind.QUEUE and not work.busy_known.all():
+        cost = cost * dearer_by_latency(work, normal)
     demand = offered(work, cost)
     expected = usual_or_peers(normal.demand, windows.plans)[:, None] * growth * cost_growth
     slowdown = shared_slowdown(seen)

@@ -94,6 +94,17 @@ def told_alone(rows: Rows) -> tuple[int, int]:
     return sum({k for k in r.kinds if k in shared} == {r.want} for r in asked), len(asked)
 
 
+def told_beside(rows: Rows) -> tuple[int, int]:
+    """(right, of): the same runs told so, nobody blamed but who re-simulation proves to harm others
+    (a client's own burst beside what was scripted)."""
+    asked = [r for r in rows if r.want in APART]
+    right = [
+        r for r in asked
+        if {k for k in r.kinds if k in APART} == {r.want} and all(b.harmful for b in r.blames)
+    ]  # fmt: skip
+    return len(right), len(asked)
+
+
 KINDS = ("", "noisy_neighbour", "capacity", "degraded", "self_inflicted")
 
 

@@ -151,10 +151,14 @@ def _kinds(plain: Mapping[str, Rows]) -> Iterator[str]:
     right, of = figures.told_apart(rows)
     alone, asked = figures.told_alone(rows)
     share = alone / asked if asked else float("nan")
+    beside, _ = figures.told_beside(rows)
+    part = beside / asked if asked else float("nan")
     yield "\n## Capacity or degraded\n"
     yield (
         f"Told so, nothing else and nobody blamed: {alone} of {asked} = {_cell(share, APART)} "
-        f"(target {APART}). Where one of the two is told at all, the right one: {right} of {of}.\n"
+        f"(target {APART}). Blames proven harmful left aside: {beside} of "
+        f"{asked} = {_cell(part, APART)}. Where one of the two is told at all, the right one: "
+        f"{right} of {of}.\n"
     )
     table = figures.confusion(rows)
     names = [kind or "silence" for kind in figures.KINDS]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.detect.families import BORDERLINE, FAMILIES, world_of
-from bench.detect.figures import counted, scores, told_alone
+from bench.detect.figures import counted, scores, told_alone, told_beside
 from bench.detect.observe import observe
 from bench.detect.plan import LENSES, REPORTED, Plan
 from bench.detect.queueing import Server, serve
@@ -66,6 +66,9 @@ def test_only_a_verdict_told_alone_counts_as_told_apart():
 
     rows = [row("degraded"), row("degraded", "noisy_neighbour"), row(), row("capacity")]
     assert told_alone(rows) == (1, 4)
+    assert told_beside(rows) == (2, 4), "nobody was blamed wrongly in the second"
+    rows[1].blames.append(Blamed(1, right=False, harmful=False, confidence=0.9, delay=20.0))
+    assert told_beside(rows) == (1, 4)
     table = "\n".join(report({("synthetic, 40 tenants", "", ""): rows}, {}))
     assert "1 of 4 = 0.250 **missed**" in table
 
