@@ -29,7 +29,7 @@ from collector.model import (
 )
 
 NUMBERS = (
-    "arrived", "count", "errors", "busy_s", "latency_sum_s", "waiting", "wait_s", "volume",
+    "arrived", "count", "errors", "busy_s", "latency_sum_s", "wait_s", "volume",
     *LOCKS,
 )  # fmt: skip
 

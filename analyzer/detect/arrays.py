@@ -69,7 +69,6 @@ class ResourceWindows:
     errors: Floats
     busy_s: Floats
     log_latency: Floats
-    waiting: Floats
     wait_s: Floats
     volume: Floats
     capacity: float | None = None
@@ -82,7 +81,7 @@ class ResourceWindows:
 
 
 MEASURES = (
-    "arrived", "count", "errors", "busy_s", "log_latency", "waiting", "wait_s", "volume",
+    "arrived", "count", "errors", "busy_s", "log_latency", "wait_s", "volume",
 )  # fmt: skip
 """The array fields every `ResourceWindows` has, in the order rings keep them."""
 

@@ -46,7 +46,7 @@ summed AS (
             coalesce(b27, 0) * m27 + coalesce(b28, 0) * m28 + coalesce(b29, 0) * m29 +
             coalesce(b30, 0) * m30 + coalesce(b31, 0) * m31
         )::DOUBLE) AS logs,
-        sum(waiting) AS waiting, sum(wait_us::DOUBLE) / 1e6 AS wait_s,
+        sum(wait_us::DOUBLE) / 1e6 AS wait_s,
         sum(volume::DOUBLE) AS volume, sum(blocked_us::DOUBLE) / 1e6 AS blocked_s,
         sum(blocking_us::DOUBLE) / 1e6 AS blocking_s
     FROM usage_10s
@@ -56,7 +56,7 @@ summed AS (
     GROUP BY ts, tenant, resource
 )
 SELECT
-    ts, window_s, tenant, resource, arrived, count, errors, busy_s, waiting, wait_s, volume,
+    ts, window_s, tenant, resource, arrived, count, errors, busy_s, wait_s, volume,
     blocked_s, blocking_s,
     CASE
         WHEN timed > 0 THEN logs / timed

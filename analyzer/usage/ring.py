@@ -227,7 +227,7 @@ def _window(interval_s: float) -> int:
 
 
 def _coarser(told: Mapping[str, Floats], factor: int) -> dict[str, Floats]:
-    """Windows of `factor` grains: sums; log latency weighted by operations, waiting a mean."""
+    """Windows of `factor` grains: sums; log latency weighted by operations."""
     grouped = {k: v.reshape(v.shape[0], v.shape[1] // factor, factor) for k, v in told.items()}
     found = {}
     for name, values in grouped.items():
@@ -248,7 +248,5 @@ def _coarser(told: Mapping[str, Floats], factor: int) -> dict[str, Floats]:
         with np.errstate(invalid="ignore", divide="ignore"):
             if name == "log_latency":
                 total /= weight.sum(-1)
-            elif name == "waiting":
-                total /= known.sum(-1)
         found[name] = total
     return found

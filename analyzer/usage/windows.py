@@ -33,7 +33,7 @@ SLICE_S = timedelta(seconds=30)
 _SEASONAL = (
     "demand", "demand_spread", "felt", "felt_spread", "demand_before", "felt_before",
 )  # fmt: skip
-_SUMS = [place for place, name in enumerate(SIGNALS) if name not in ("log_latency", "waiting")]
+_SUMS = [place for place, name in enumerate(SIGNALS) if name != "log_latency"]
 
 
 @dataclass(frozen=True, slots=True)

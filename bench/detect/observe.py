@@ -74,7 +74,6 @@ def observe(
         errors=table(who, ran.done, 1.0 - served),
         busy_s=table(who, ran.done, ran.size),
         log_latency=_log_latency(world, ran, table, lens, served),
-        waiting=np.maximum(np.cumsum(arrived - count, axis=1), 0),
         wait_s=np.full_like(count, np.nan),
         volume=table(who, ran.at, world.volume[ran.index]),
         capacity=world.server.cores if capacity is None else capacity,

@@ -49,7 +49,6 @@ def world(
         errors=np.zeros_like(count),
         busy_s=count * COST[:, None],
         log_latency=np.log(COST[:, None] * 1.1 * stretch) + noise,
-        waiting=np.zeros_like(count),
         wait_s=np.full_like(count, np.nan),
         volume=count * 10,
         capacity=CORES,

@@ -36,7 +36,7 @@ def _steps(draw: st.DrawFn) -> list[tuple[str, int, int, float]]:
     step = st.tuples(
         st.sampled_from(["move", "move", "write", "late", "clear"]),
         st.integers(0, 40),
-        st.integers(0, 10 * TENANTS - 1),
+        st.integers(0, len(SIGNALS) * TENANTS - 1),
         st.floats(-8, 8, width=32),
     )
     return [draw(step) for _ in range(count)]

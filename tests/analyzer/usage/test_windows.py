@@ -182,7 +182,6 @@ def narrow(starts_s: list[int], window_s: int, count: float) -> pl.DataFrame:
     n = len(starts_s)
     measured = {m: pl.Series(m, [None] * n, pl.Float64) for m in MEASURES}
     measured["count"] = pl.Series("count", [count] * n)
-    measured["waiting"] = pl.Series("waiting", [2.0] * n)
     return pl.DataFrame(
         {
             "ts": [(START + timedelta(seconds=s)).replace(tzinfo=None) for s in starts_s],
@@ -199,12 +198,11 @@ def pour(ring: Ring, frame: pl.DataFrame) -> None:
         feed(ring, part)
 
 
-def test_a_row_of_a_minute_is_spread_over_its_windows_and_gauges_are_not_divided():
+def test_a_row_of_a_minute_is_spread_over_its_windows():
     ring = Ring(DB, ResourceKind.DATABASE, None, 60)
     ring.advance(START_GRAIN + 12)
     pour(ring, narrow([0, 60], 60, 6.0))
     assert counts(ring) == [1.0] * 12
-    assert [float(w) for w in ring.windows().waiting[0]] == [2.0] * 12
 
 
 def test_lock_waits_get_room_when_the_first_are_sampled():
