@@ -72,6 +72,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the store keeps UTC without zone
 _KEYS = ("ts", "window_s", "tenant", "resource", "family", "bounds")
 _MEASURES = [name for name in USAGE_SCHEMA.names if name not in _KEYS]
 _FEW, _MANY = 50_000, 500_000  # rows written at once: take more, take less
+_PART, _PARTS = 200_000, 8  # rows read at once, as far as so many parts do; sums are wide
 
 
 def watermark(store: Store) -> datetime | None:
@@ -143,8 +144,11 @@ def _redo_run(tx: Transaction, grain: Grain, run: Sequence[datetime], gone: date
     added = [window for window in run if window < gone]
     if redone:
         tx.execute(f"clear_{grain.name}", windows=redone)
-    written = tx.execute(
-        f"roll_up_{grain.name}", windows=list(run), low=run[0], high=run[-1] + grain.width
+    span = {"low": run[0], "high": run[-1] + grain.width}
+    parts = min(-(-tx.rows(f"rows_{grain.source}", **span)[0][0] // _PART) or 1, _PARTS)
+    written = sum(
+        tx.execute(f"roll_up_{grain.name}", windows=list(run), parts=parts, part=part, **span)
+        for part in range(parts)
     )
     if redone and grain.coarser is not None:  # days never move into files
         _keep_what_is_new(tx, grain, redone)

@@ -66,7 +66,9 @@ def usage() -> Iterator[Usage]:
 DAY = 86_400
 
 
-def test_sums_add_up_through_all_grains(usage) -> None:
+@pytest.mark.parametrize("part", [200_000, 1])
+def test_sums_add_up_through_all_grains(usage, monkeypatch, part: int) -> None:
+    monkeypatch.setattr("analyzer.usage.rollup._PART", part)
     usage.put(*[{"at": 600 * k, "count": k, "busy_us": 2 * k} for k in range(2 * 144)])
     usage.put({"at": 2 * DAY, "count": 0, "busy_us": 0}, {"at": 2 * DAY + 60, "count": 0})
     usage.roll()
@@ -235,3 +237,20 @@ def test_however_late_rows_come_the_days_say_what_was_sent(batches, retain) -> N
     sql = 'SELECT ts, tenant, sum("count") FROM usage_1d GROUP BY ALL'
     assert {(ts, tenant): n for ts, tenant, n in _ask(usage.store, sql)} == sent
     usage.store.close()
+
+
+def test_many_tenants_are_summed_in_parts_and_each_once(usage, monkeypatch) -> None:
+    rows = [
+        {"at": 10 * k, "tenant": f"t{n}", "count": n + 1, "waiting": float(n)}
+        for k in range(12)
+        for n in range(40)
+    ]
+    usage.put(*rows)
+    monkeypatch.setattr("analyzer.usage.rollup._PART", 100)
+    usage.roll()
+    found = usage.rows("1m", 'tenant, sum("count") OVER (PARTITION BY tenant), waiting')
+    assert len(found) == 40, "the newest minute may still grow"
+    assert {(name, int(count)) for name, count, _ in found} == {
+        (f"t{n}", 6 * (n + 1)) for n in range(40)
+    }
+    assert {(name, mean) for name, _, mean in found} == {(f"t{n}", float(n)) for n in range(40)}
