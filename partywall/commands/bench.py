@@ -19,6 +19,7 @@ class What(StrEnum):
     INGEST = "ingest"
     QUERY = "query"
     CYCLE = "cycle"
+    BACKTEST = "backtest"
     STORAGE = "storage"
     DETECT = "detect"
     COST = "cost"
