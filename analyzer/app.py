@@ -64,7 +64,8 @@ from analyzer.reports.delivery.channels import channels
 from analyzer.reports.delivery.plan import Line
 from analyzer.reports.delivery.round import Round, deliver_reports
 from analyzer.reports.ledger import Report, close_weeks
-from analyzer.store.database import Store, StoreBusyError, Transaction
+from analyzer.store.database import Store, StoreBusyError
+from analyzer.store.reader import Transaction
 from analyzer.upkeep import backup, compaction, slack
 from analyzer.upkeep.fold import fold_long_log
 from analyzer.upkeep.shorter import retain_shorter

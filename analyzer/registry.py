@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from analyzer.model import Isolation
-from analyzer.store.database import Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Transaction
 from collector.model import ResourceId, ResourceKind, TenantId
 
 _BY_PREFIX = {

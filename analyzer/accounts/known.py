@@ -20,7 +20,7 @@ from analyzer.cost.usage import Use, naive, read_tenants, read_use
 from analyzer.cost.weeks import parse_week
 from analyzer.model import Incident, Kind
 from analyzer.store.codec import load
-from analyzer.store.database import Reader, Transaction
+from analyzer.store.reader import Reader, Transaction
 
 PAST_WEEKS = 12
 _MONTH = timedelta(days=28)

@@ -38,7 +38,8 @@ from analyzer.notify.rules import (
 from analyzer.routing import Inhibition, Maintenance, Policy, Route, Silence, Step
 from analyzer.routing.rehearsal import Judged, Rehearsal, Thresholds
 from analyzer.routing.rules import named
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from collector.model import Rejected, Rejection
 
 Clock = Callable[[], datetime]

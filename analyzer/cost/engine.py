@@ -34,7 +34,7 @@ from analyzer.cost.usage import (
     read_use,
 )
 from analyzer.cost.weeks import Week
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 from collector.model import UNKNOWN_TENANT
 
 

@@ -10,7 +10,7 @@ from analyzer.cost.settings import CostSettings
 from analyzer.cost.statement import Statement, from_json
 from analyzer.cost.usage import aware
 from analyzer.cost.weeks import Week
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 
 RESTATED = "restated"
 """Status of a version that says something else than a final one did."""

@@ -10,7 +10,8 @@ from decimal import Decimal
 from analyzer.cost.charges import Span, monthly
 from analyzer.cost.settings import CostSettings
 from analyzer.cost.usage import Tenant, aware, naive
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 
 _EVER = datetime.max.replace(tzinfo=UTC)
 

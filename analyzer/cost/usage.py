@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 from collector.model import UNKNOWN_TENANT, Family
 
 _COUNTED = (Family.REQUEST, Family.QUEUE, Family.QUERY, Family.CACHE)

@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from analyzer.density.load import Floats, one_lost, p95
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 
 TIME = "time"
 IN_FLIGHT = "in flight"

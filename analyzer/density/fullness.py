@@ -24,7 +24,8 @@ from analyzer.density.dimensions import (
     read_measures,
 )
 from analyzer.density.load import Floats, one_lost, p95
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 
 WEEK = timedelta(days=7)
 OTHER = "__other__"

@@ -18,7 +18,8 @@ from analyzer.cost.usage import Resource, Use, naive, read_resources, read_use
 from analyzer.density.fullness import WEEK
 from analyzer.density.load import Floats, p95
 from analyzer.density.risk import overload_risk
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from collector.model import Rejected, Rejection
 
 _HOUR_S = 3600

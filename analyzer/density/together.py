@@ -13,7 +13,7 @@ import numpy as np
 
 from analyzer.cost.usage import naive, read_resources
 from analyzer.density.load import Floats, p95
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 
 HOUR_S = 3600
 _LEAST_HOURS = 24

@@ -27,7 +27,8 @@ from analyzer.ingest.native import native_rows
 from analyzer.ingest.pivot import usage_rows
 from analyzer.ingest.tally import Tally, readings_of, tally
 from analyzer.registry import Key
-from analyzer.store.database import Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Transaction
 from collector import spool
 from collector.model import USAGE_SCHEMA, Frame, Samples, SegmentId, Series, UsageRows
 

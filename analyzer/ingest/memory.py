@@ -15,8 +15,8 @@ from analyzer.ingest.bounds import BoundsBook
 from analyzer.ingest.counters import Ints, Memory
 from analyzer.ingest.gaps import Gaps
 from analyzer.registry import Key
-from analyzer.store.database import Reader, Transaction
 from analyzer.store.forgotten import Forgotten
+from analyzer.store.reader import Reader, Transaction
 from collector.model import Column, Family, MeterKind, ResourceId, Series, TenantId
 
 _GENERATIONS = 4  # kept in memory; each may name a million series

@@ -23,7 +23,8 @@ from analyzer.journal.records import DecisionFilter, decisions
 from analyzer.journal.transitions import evidence_added, record
 from analyzer.model import Action, Decision, DecisionState
 from analyzer.notify.event import Links
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from collector.model import Rejected, Rejection, ResourceId, TenantId
 
 _HOUR_S = 3600

@@ -20,7 +20,8 @@ from analyzer.model import EventType
 from analyzer.notify.announce import announce
 from analyzer.notify.clock import stored
 from analyzer.notify.event import Links
-from analyzer.store.database import Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Transaction
 
 PERIODS = ("week", "month")
 

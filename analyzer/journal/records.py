@@ -19,7 +19,8 @@ from analyzer.model import (
 )
 from analyzer.notify.clock import aware, stored
 from analyzer.store.codec import load
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from collector.model import ResourceId, TenantId
 
 

@@ -13,7 +13,8 @@ from analyzer.model import EventType
 from analyzer.notify.announce import announce
 from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Links
-from analyzer.store.database import Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Transaction
 
 SILENT_AFTER = timedelta(minutes=3)
 FRESH = timedelta(minutes=15)

@@ -31,7 +31,8 @@ from analyzer.notify.event import Entropy, Event, EventId, Links, event_id, trim
 from analyzer.notify.outbox import post
 from analyzer.notify.sentence import about, about_decision
 from analyzer.store.codec import dump, load
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 from collector.model import Rejected, Rejection
 
 SILENT = {TransitionType.PENDING, TransitionType.WITHDRAWN}

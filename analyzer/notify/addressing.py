@@ -26,7 +26,7 @@ from analyzer.routing.judge import OPENINGS, STORM_WINDOW
 from analyzer.routing.matchers import Labels
 from analyzer.routing.rules import leads_to_pages
 from analyzer.routing.standing import standing
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 
 FEEDS = frozenset({"alertmanager_api"})
 """Formats whose receiver keeps the state of every alert itself."""

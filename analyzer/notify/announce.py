@@ -9,7 +9,7 @@ from datetime import datetime
 from analyzer.model import EventType
 from analyzer.notify.event import Entropy, Event, EventId, Links, cut, event_id
 from analyzer.notify.outbox import post
-from analyzer.store.database import Transaction
+from analyzer.store.reader import Transaction
 
 
 def announce(

@@ -34,7 +34,8 @@ from analyzer.routing import Reason, Step
 from analyzer.routing.attention import Attention, Open, attention
 from analyzer.routing.rules import named
 from analyzer.store.codec import load
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 
 STRANDED_FOR = timedelta(days=1)
 

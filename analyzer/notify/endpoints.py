@@ -14,7 +14,8 @@ from analyzer.notify.clock import aware, stored
 from analyzer.notify.event import Entropy, uuid7
 from analyzer.notify.settings import EndpointSettings, NotifySettings, new_secret
 from analyzer.store.codec import dump, load
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 from analyzer.store.seal import Seal
 from collector.model import Rejected, Rejection
 

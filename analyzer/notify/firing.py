@@ -19,7 +19,8 @@ from analyzer.notify.settings import NotifySettings
 from analyzer.notify.settle import settle
 from analyzer.notify.wire.transport import Transport
 from analyzer.store.codec import load
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 from collector.model import Rejected, Rejection
 
 

@@ -12,7 +12,7 @@ from analyzer.notify.event import Entropy, Event, Links, cut, event_id
 from analyzer.notify.outbox import post
 from analyzer.routing.digest import Digest, Flap, Gathered, flapping_due, storm_due
 from analyzer.routing.judge import Reason
-from analyzer.store.database import Transaction
+from analyzer.store.reader import Transaction
 
 LOOK_BACK = timedelta(days=1)
 SHOWN = 20

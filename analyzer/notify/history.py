@@ -14,7 +14,7 @@ from analyzer.routing.judge import muted
 from analyzer.routing.matchers import Labels
 from analyzer.routing.rehearsal import Happened, Rehearsal, Thresholds, rehearse
 from analyzer.store.codec import load
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 
 MuteView = dict[str, list[str]]
 """Incidents that are on, by the silence that mutes them."""

@@ -18,7 +18,8 @@ from analyzer.notify.event import Entropy, Event, cut, uuid7
 from analyzer.notify.settings import NotifySettings
 from analyzer.routing import Choice
 from analyzer.store.codec import dump, load
-from analyzer.store.database import Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Transaction
 from collector.model import Rejected, Rejection
 
 LATE_WAITS = timedelta(seconds=60)

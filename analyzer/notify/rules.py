@@ -20,7 +20,8 @@ from analyzer.routing.rules import (
     Silence,
 )
 from analyzer.store.codec import dump, load
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 from collector.model import Rejected, Rejection
 
 Rule = Route | Inhibition | Silence | Maintenance

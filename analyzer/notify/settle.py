@@ -22,7 +22,8 @@ from analyzer.notify.outbox import Claim, post
 from analyzer.notify.rules import policy
 from analyzer.notify.settings import redacted
 from analyzer.notify.wire.answer import Answer, Verdict, judge, next_try
-from analyzer.store.database import Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Transaction
 
 MAX_LOGGED = 2048
 """Bytes of an answer's body that are kept."""

@@ -40,7 +40,8 @@ from analyzer.density.fullness import densities
 from analyzer.reports.document import Document, document_of, for_view
 from analyzer.reports.files import Written, write_report
 from analyzer.store.codec import dump
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 from collector.model import Rejected, Rejection, TenantId
 
 log = logging.getLogger(__name__)

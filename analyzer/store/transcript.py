@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 
 BATCH = 122_880
 _OWN = frozenset({"migrations"})  # a fresh store writes its own

@@ -27,9 +27,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analyzer.cost.statement import sha256
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
 from analyzer.store.forgotten import ERASED, digest
 from analyzer.store.outside import holding
+from analyzer.store.reader import Reader
 from analyzer.store.transcript import transcribe
 from analyzer.upkeep.compaction import ROW_GROUP, Written, write
 from collector.model import Rejected, Rejection

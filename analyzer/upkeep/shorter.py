@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 from analyzer.upkeep.compaction import ROW_GROUP, Written, write
 from analyzer.usage.rollup import DAY, HOUR, MINUTE, Grain
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
 from analyzer.store.outside import digests
+from analyzer.store.reader import Reader
 from analyzer.usage.rollup import GRAINS, Grain
 from collector import spool
 from collector.model import Samples

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from analyzer.usage.baseline import LEAST_WEEKS, hour_of_week
 from analyzer.usage.quantiles import quantiles
 from analyzer.usage.spans import Spans, spans, whole

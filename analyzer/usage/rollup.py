@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from analyzer.store.database import Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Transaction
 from collector.model import GRAIN_S, USAGE_SCHEMA
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from collector.model import GRAIN_S
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the store keeps UTC without zone

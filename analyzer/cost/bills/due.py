@@ -15,7 +15,7 @@ from analyzer.cost.charges import CREDIT, UNMATCHED, Charge, Span, merged
 from analyzer.cost.settings import CostSettings, Rate, utc
 from analyzer.cost.statement import money
 from analyzer.cost.usage import aware, naive
-from analyzer.store.database import Reader
+from analyzer.store.reader import Reader
 
 _TICK = timedelta(microseconds=1)
 _DECIMALS = 26

@@ -14,7 +14,8 @@ from analyzer.cost.bills.line import BadRow, Bill, Line
 from analyzer.cost.bills.parts import wrong
 from analyzer.cost.bills.rules import BillRule, Face, match
 from analyzer.cost.usage import aware, naive
-from analyzer.store.database import Reader, Store
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from collector.model import Rejected, Rejection
 
 _MOST_QUANTA = 2**120

@@ -26,7 +26,8 @@ from analyzer.reports.delivery.parcel import parcel
 from analyzer.reports.delivery.plan import DIGEST, HARDLY, Ledger, Line, Version, planned
 from analyzer.reports.delivery.settings import DeliverySettings
 from analyzer.reports.document import Document, document_of, for_view
-from analyzer.store.database import Reader, Store, Transaction
+from analyzer.store.database import Store
+from analyzer.store.reader import Reader, Transaction
 from collector.model import Rejected, TenantId
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.ingest import Ingest, IngestSettings
-from analyzer.store.database import Transaction
+from analyzer.store.reader import Transaction
 from collector.model import Column, Frame
 from tests.analyzer.ingest.door import NOW, SPOOL, FakeDoor, _ask, samples, series, sums, windows
 

@@ -14,7 +14,7 @@ from analyzer.cycle import run_cycle
 from analyzer.journal import judgement, records, transitions
 from analyzer.model import DecisionState, IncidentState
 from analyzer.notify.settings import EndpointSettings
-from analyzer.store.database import Transaction
+from analyzer.store.reader import Transaction
 from collector.model import ResourceId
 from collector.receivers.simulated import Surge
 from tests.analyzer.road import WINDOW, Road

@@ -14,7 +14,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from analyzer.store.database import Store, queries
+from analyzer.store.database import Store
+from analyzer.store.reader import queries
 from collector.model import LATENCY_BOUNDS
 
 

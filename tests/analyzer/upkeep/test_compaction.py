@@ -170,7 +170,7 @@ def test_killed_at_any_line_nothing_is_lost_or_doubled(tmp_path, every) -> None:
     def work(store: Store) -> None:
         compact(store, now=AT + timedelta(days=40), settings=SOON)
 
-    while killed_at(line, path, work, "compaction.py", "database.py"):
+    while killed_at(line, path, work, "compaction.py", "database.py", "reader.py"):
         died += 1
         line += every
         store = Store.open(path, threads=1)

@@ -117,7 +117,7 @@ def test_killed_at_any_line_the_file_is_the_old_or_the_new_one(tmp_path, every) 
     def work(store: Store) -> None:
         give_back(store, tmp_path, worth=BLOCK)
 
-    while killed_at(line, tmp_path / FILE, work, "slack.py", "database.py"):
+    while killed_at(line, tmp_path / FILE, work, "slack.py", "database.py", "reader.py"):
         died += 1
         line += every
         store = Store.open(tmp_path / FILE, threads=1)
