@@ -29,6 +29,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analyzer.store.narrowing import narrowed
 from analyzer.store.seal import Seal
 from collector.model import USAGE_SCHEMA
 
@@ -182,9 +183,12 @@ if find_spec("pandas") is None:
 def _run(
     cursor: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any] | Sequence[object]
 ) -> duckdb.DuckDBPyConnection:
+    text = queries()[name]
+    if isinstance(params, Mapping):
+        text, params = narrowed(text, params)
     _no_pandas.asking = True
     try:
-        return cursor.execute(queries()[name], params)
+        return cursor.execute(text, params)
     finally:
         _no_pandas.asking = False
 
