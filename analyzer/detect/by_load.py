@@ -27,6 +27,13 @@ MEMORY = 12
 GREW = 1.2
 """Growth of all load from which a surge can have filled the resource."""
 
+COUNTS = 0.08
+"""Part of the capacity known before from which an excess can have filled a healthy resource."""
+
+ADDED = 0.3
+"""Part of all load beyond the usual that a surge must be to have set a collapse off: callers who
+send again grow as well, each a little."""
+
 DEARER = 1.25
 """Shared rise of the cost per operation from which the resource itself is slower."""
 
@@ -78,7 +85,7 @@ def by_load(scene: Scene, relief: Relief, k: int, locked: float) -> Way:
         check("explained", way.explained, settings.explained,
               "load explains {v:.0%} of the harm (needs {t:.0%})"),
         leads(follows, FOLLOWS),
-        _load_grew(scene, harm),
+        _load_grew(scene, harm, way.excess),
         _not_degraded(scene, harm),
         check("no_locks", 1.0 - locked, 0.5,
               "{v:.0%} of the harm is no waiting for locks (needs {t:.0%})"),
@@ -86,18 +93,24 @@ def by_load(scene: Scene, relief: Relief, k: int, locked: float) -> Way:
     return replace(way, checks=checks)
 
 
-def _load_grew(scene: Scene, harm: float) -> Check:
-    """All load together is well above normal, or explains the harm by the capacity believed before:
-    a failing resource is short of capacity at any load, and then the smallest surge seems to fill
-    it (law 3)."""
+def _load_grew(scene: Scene, harm: float, excess: float) -> Check:
+    """All load together is well above normal and this surge a part of it that counts, or explains
+    the harm by the capacity believed before: a failing resource is short of capacity at any load,
+    and then the smallest surge seems to fill it (law 3)."""
     total, usual = scene.demand.sum(axis=0), float(scene.normal.demand.sum())
     grown = float(total[-MEMORY:].max()) / max(usual, 1e-9)
     cases = np.vstack([total, np.full(total.size, usual)])
     logs = log_stretch(cases, scene.normal.capacity, scene.normal.job_s, scene.windows.window_s)
     now, calm = logs[:, -scene.settings.smooth :].mean(axis=1)
     believed = float(now - calm) / max(harm, 1e-3)
-    enough = grown >= GREW or believed >= scene.settings.explained
+    counts = excess >= COUNTS * scene.normal.capacity
+    enough = (grown >= GREW and counts) or believed >= scene.settings.explained
     words = f"all load together is {grown:.2f} times normal (needs {GREW:.2f})"
+    if grown >= GREW and not enough:
+        words = (
+            f"its excess is {excess / scene.normal.capacity:.0%} of the capacity known before: too "
+            "little to fill a resource that does not fail"
+        )
     return Check("load_grew", enough, grown, GREW, words)
 
 
@@ -112,7 +125,9 @@ def by_trigger(scene: Scene, way: Way) -> Way:
     """A collapse the model cannot follow, but which begins with a surge that filled the resource
     as it was known before. `way` is what `by_load` found."""
     known = scene.normal.capacity
-    rho = float(scene.demand[:, -MEMORY:].sum(axis=0).max()) / known
+    most = float(scene.demand[:, -MEMORY:].sum(axis=0).max())
+    rho = most / known
+    added = way.excess / max(most - float(scene.normal.demand.sum()), way.excess, 1e-9)
     dearer = float(scene.cost_growth[-scene.settings.smooth :].mean())
     part = way.excess / max(known, 1e-9)
     follows = next(c for c in way.checks if c.name == "leads")
@@ -121,6 +136,8 @@ def by_trigger(scene: Scene, way: Way) -> Way:
               "offered load is {v:.1f} spreads above expectation (needs {t:.1f})"),
         check("excess", part, 0.15, "its excess is {v:.0%} of the capacity (needs {t:.0%})"),
         check("share", way.share, 0.4, "it holds {v:.0%} of all excess (needs {t:.0%})"),
+        check("added", added, ADDED,
+              "it is {v:.0%} of all load beyond the usual (needs {t:.0%})"),
         check("filled", rho, 0.75,
               "with it the resource was asked for {v:.0%} of what it carries (needs {t:.0%})"),
         check("association", way.association, 0.65,

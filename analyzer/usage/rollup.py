@@ -73,7 +73,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the store keeps UTC without zone
 _KEYS = ("ts", "window_s", "tenant", "resource", "family", "bounds")
 _MEASURES = [name for name in USAGE_SCHEMA.names if name not in _KEYS]
 _FEW, _MANY = 50_000, 500_000  # rows written at once: take more, take less
-_PART, _PARTS = 200_000, 8  # rows read at once, as far as so many parts do; sums are wide
+_PART, _PARTS = 100_000, 8  # rows read at once, as far as so many parts do; sums are wide
 
 
 def watermark(store: Store) -> datetime | None:

@@ -11,6 +11,7 @@ Integers = npt.NDArray[np.int64]
 Halves = npt.NDArray[np.uint16]
 
 _LOG = SIGNALS.index("log_latency")
+_WAIT = SIGNALS.index("wait_s")
 
 
 class Tape:
@@ -84,8 +85,10 @@ class Tape:
                     self._old[slot, who[old], grains[old] % self._kept] = told
 
     def _hold(self, rows: Floats) -> None:
-        """A signal gets memory when it is first told."""
+        """A signal gets memory when it is first told. Waits are read only where nobody tells a
+        latency: where somebody does, they get none."""
         told = np.asarray(np.isfinite(rows).any(axis=1))
+        told[_WAIT] &= not (told[_LOG] or _LOG in self._held)
         fresh = [k for k in range(rows.shape[0]) if told[k] and k not in self._held]
         if fresh:
             self._new = _wider(self._new, len(fresh), 0, np.float32(np.nan))

@@ -8,9 +8,9 @@ import pytest
 from bench.detect.families import BORDERLINE, FAMILIES, world_of
 from bench.detect.figures import counted, scores, told_alone, told_beside
 from bench.detect.observe import observe
-from bench.detect.plan import LENSES, REPORTED, Plan
+from bench.detect.plan import LENSES, LOADS, REPORTED, Plan
 from bench.detect.queueing import Server, serve
-from bench.detect.score import Blamed, Row
+from bench.detect.score import Blamed, Case, Row
 from bench.detect.table import Target, report
 from bench.detect.truth import Replay, Truth
 from bench.detect.worlds import Shape, run
@@ -112,3 +112,15 @@ def test_what_is_not_reached_is_marked():
     row = Row("surge", 1000, Truth((1,), 0.0, 2.0), "noisy_neighbour", (), [], 1.0)
     table = "\n".join(report({("synthetic, 40 tenants", "", ""): [row]}, {}))
     assert "0.000 **missed**" in table
+
+
+@pytest.mark.parametrize(
+    ("load", "family", "seed"),
+    [(0, "incident_with_surge", 18), (3, "retry_storm", 8), (4, "retry_storm", 25)],
+)
+def test_who_happens_to_grow_is_not_blamed_for_what_others_did(load: int, family: str, seed: int):
+    """Worlds of tuning seeds in which the engine once took a companion for an aggressor: a small
+    surge on a failing resource, and callers who send again."""
+    row = Case(family, seed, LOADS[load].shape).judged()
+    assert [b.tenant for b in row.blames if not b.right] == []
+    assert {b.tenant for b in row.blames if b.right} == set(row.truth.aggressors)

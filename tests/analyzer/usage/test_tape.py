@@ -15,6 +15,7 @@ from analyzer.usage.tape import Tape, _half, _whole
 LENGTH, EXACT, AHEAD = 30, 8, 4
 TENANTS = 3
 LOG = SIGNALS.index("log_latency")
+WAIT = SIGNALS.index("wait_s")
 
 
 @dataclass
@@ -50,6 +51,7 @@ def test_what_was_written_is_read_whatever_the_order(steps):
     tape.grow(TENANTS)
     for kind, far, which, value in steps:
         tenant, signal = which % TENANTS, which // TENANTS
+        signal = LOG if signal == WAIT else signal  # waits have a test of their own
         if kind == "move":
             tape.make_room(shown, shown + far)
             shown += far
@@ -123,3 +125,14 @@ def test_room_for_tenants_grows_by_what_is_missing():
     assert tape.read(200, 999, 1_000)["count"].sum() == 200
     one = len(SIGNALS) * ((72 + 16) * 4 + (540 - 72) * 2)
     assert tape.nbytes <= 1.08 * 200 * one
+
+
+def test_waits_are_held_only_where_nobody_tells_a_latency():
+    for latency, held in ((np.nan, True), (-3.0, False)):
+        tape = Tape(60, 8, 4)
+        tape.make_room(1_000, 1_000)
+        tape.grow(1)
+        rows = np.full((len(SIGNALS), 1), np.nan)
+        rows[WAIT], rows[LOG] = 2.0, latency
+        tape.write(np.array([0]), np.array([999]), rows)
+        assert ("wait_s" in tape.read(1, 999, 1_000)) is held
