@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from analyzer.store.database import Store
 
-LONG = 64 * 2**20
-"""Bytes of log; about 180,000 rows of usage."""
+LONG = 32 * 2**20
+"""Bytes of log; about 90,000 rows of usage."""
 
 
 def fold_long_log(store: Store, *, long: int = LONG) -> bool:
