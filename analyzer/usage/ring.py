@@ -57,7 +57,6 @@ class Ring:
         self._first: int | None = None
         self._tenants: dict[TenantId, int] = {}
         self.tape = Tape(length, EXACT, ahead)
-        self._ahead = ahead
         self._busy = np.zeros(0, np.int64)  # after the newest grain with server time, by tenant
         self._poisoned = np.zeros(length + ahead, np.bool_)
         self._widths = np.full(length + ahead, GRAIN_S, np.int64)

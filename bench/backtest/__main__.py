@@ -21,7 +21,7 @@ from bench.backtest.history import write_history
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tenants", type=int, default=200)
     parser.add_argument("--hours", type=int, nargs="*", default=[6, 24])
     told = parser.parse_args()
