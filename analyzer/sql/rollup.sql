@@ -45,13 +45,13 @@ SELECT count(*) FROM usage_1m WHERE ts >= $low AND ts < $high;
 -- name: rows_1h
 SELECT count(*) FROM usage_1h WHERE ts >= $low AND ts < $high;
 
--- Tenants are summed in parts: the sums of a minute of 100,000 of them take half a gigabyte.
+-- Tenants are summed in parts: the sums of a minute of 100,000 of them take 150 MiB.
 -- name: roll_up_1m
 INSERT INTO hot_1m BY NAME
-WITH found AS (
+WITH found AS NOT MATERIALIZED (
     SELECT
         date_trunc('minute', ts) AS bucket,
-        greatest(60, window_s) AS width,
+        greatest(60, window_s)::INTEGER AS width,
         *
     FROM usage_10s
     WHERE
@@ -61,35 +61,29 @@ WITH found AS (
 ),
 sums AS (
     SELECT
-        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family, bounds,
-        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1'
+        bucket AS ts, width AS window_s, tenant, resource, family, bounds,
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1',
+        sum(waiting * found.window_s) AS waited
     FROM found
     GROUP BY bucket, width, tenant, resource, family, bounds
 ),
--- Rows of one window add up; windows are averaged, weighted by their length.
-summed AS (
-    SELECT bucket, width, ts, window_s, tenant, resource, family, sum(waiting) AS waiting
+windows AS (
+    SELECT DISTINCT bucket, width, ts, window_s, tenant, resource, family
     FROM found
     WHERE waiting IS NOT NULL
-    GROUP BY ALL
 ),
-means AS (
+lengths AS (
     SELECT
-        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family,
-        sum(waiting * summed.window_s) / sum(summed.window_s) AS mean
-    FROM summed
+        bucket AS ts, width AS window_s, tenant, resource, family,
+        sum(windows.window_s) AS "length"
+    FROM windows
     GROUP BY bucket, width, tenant, resource, family
 )
--- The mean goes to one row of the window, because rows of a window add up.
-SELECT
-    sums.*,
-    CASE
-        WHEN row_number() OVER (
-            PARTITION BY ts, window_s, tenant, resource, family ORDER BY bounds NULLS FIRST
-        ) = 1 THEN mean
-    END AS waiting
+-- Rows of one window add up; windows are averaged, weighted by their length: rows of other bounds
+-- hold a part of the mean each.
+SELECT sums.* EXCLUDE (waited), waited / "length" AS waiting
 FROM sums
-LEFT JOIN means USING (ts, window_s, tenant, resource, family);
+LEFT JOIN lengths USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1m
 DELETE FROM hot_1m
@@ -106,10 +100,10 @@ WHERE date_trunc('minute', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: roll_up_1h
 INSERT INTO hot_1h BY NAME
-WITH found AS (
+WITH found AS NOT MATERIALIZED (
     SELECT
         date_trunc('hour', ts) AS bucket,
-        greatest(3600, window_s) AS width,
+        greatest(3600, window_s)::INTEGER AS width,
         *
     FROM usage_1m
     WHERE
@@ -119,35 +113,29 @@ WITH found AS (
 ),
 sums AS (
     SELECT
-        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family, bounds,
-        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1'
+        bucket AS ts, width AS window_s, tenant, resource, family, bounds,
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1',
+        sum(waiting * found.window_s) AS waited
     FROM found
     GROUP BY bucket, width, tenant, resource, family, bounds
 ),
--- Rows of one window add up; windows are averaged, weighted by their length.
-summed AS (
-    SELECT bucket, width, ts, window_s, tenant, resource, family, sum(waiting) AS waiting
+windows AS (
+    SELECT DISTINCT bucket, width, ts, window_s, tenant, resource, family
     FROM found
     WHERE waiting IS NOT NULL
-    GROUP BY ALL
 ),
-means AS (
+lengths AS (
     SELECT
-        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family,
-        sum(waiting * summed.window_s) / sum(summed.window_s) AS mean
-    FROM summed
+        bucket AS ts, width AS window_s, tenant, resource, family,
+        sum(windows.window_s) AS "length"
+    FROM windows
     GROUP BY bucket, width, tenant, resource, family
 )
--- The mean goes to one row of the window, because rows of a window add up.
-SELECT
-    sums.*,
-    CASE
-        WHEN row_number() OVER (
-            PARTITION BY ts, window_s, tenant, resource, family ORDER BY bounds NULLS FIRST
-        ) = 1 THEN mean
-    END AS waiting
+-- Rows of one window add up; windows are averaged, weighted by their length: rows of other bounds
+-- hold a part of the mean each.
+SELECT sums.* EXCLUDE (waited), waited / "length" AS waiting
 FROM sums
-LEFT JOIN means USING (ts, window_s, tenant, resource, family);
+LEFT JOIN lengths USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1h
 DELETE FROM hot_1h
@@ -164,10 +152,10 @@ WHERE date_trunc('hour', ts) IN (SELECT unnest($windows::TIMESTAMP[]));
 
 -- name: roll_up_1d
 INSERT INTO usage_1d BY NAME
-WITH found AS (
+WITH found AS NOT MATERIALIZED (
     SELECT
         date_trunc('day', ts) AS bucket,
-        greatest(86400, window_s) AS width,
+        greatest(86400, window_s)::INTEGER AS width,
         *
     FROM usage_1h
     WHERE
@@ -177,35 +165,29 @@ WITH found AS (
 ),
 sums AS (
     SELECT
-        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family, bounds,
-        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1'
+        bucket AS ts, width AS window_s, tenant, resource, family, bounds,
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1',
+        sum(waiting * found.window_s) AS waited
     FROM found
     GROUP BY bucket, width, tenant, resource, family, bounds
 ),
--- Rows of one window add up; windows are averaged, weighted by their length.
-summed AS (
-    SELECT bucket, width, ts, window_s, tenant, resource, family, sum(waiting) AS waiting
+windows AS (
+    SELECT DISTINCT bucket, width, ts, window_s, tenant, resource, family
     FROM found
     WHERE waiting IS NOT NULL
-    GROUP BY ALL
 ),
-means AS (
+lengths AS (
     SELECT
-        bucket AS ts, width::INTEGER AS window_s, tenant, resource, family,
-        sum(waiting * summed.window_s) / sum(summed.window_s) AS mean
-    FROM summed
+        bucket AS ts, width AS window_s, tenant, resource, family,
+        sum(windows.window_s) AS "length"
+    FROM windows
     GROUP BY bucket, width, tenant, resource, family
 )
--- The mean goes to one row of the window, because rows of a window add up.
-SELECT
-    sums.*,
-    CASE
-        WHEN row_number() OVER (
-            PARTITION BY ts, window_s, tenant, resource, family ORDER BY bounds NULLS FIRST
-        ) = 1 THEN mean
-    END AS waiting
+-- Rows of one window add up; windows are averaged, weighted by their length: rows of other bounds
+-- hold a part of the mean each.
+SELECT sums.* EXCLUDE (waited), waited / "length" AS waiting
 FROM sums
-LEFT JOIN means USING (ts, window_s, tenant, resource, family);
+LEFT JOIN lengths USING (ts, window_s, tenant, resource, family);
 
 -- name: clear_1d
 DELETE FROM usage_1d

@@ -2,9 +2,10 @@
 
 -- name: usage_series
 -- Sums per step, still apart by latency bounds. A window longer than the step is its own step.
+-- `waited`: how many rows say what waited, so that nobody looks for it where none does.
 SELECT
     resource, family, time_bucket(to_seconds($step), ts) AS ts, bounds,
-    greatest($step, max(window_s)) AS width,
+    greatest($step, max(window_s)) AS width, count(waiting) AS waited,
     sum(COLUMNS('^(arrived|count|errors|busy_us|throttled|b[0-9]{2})$'))::BIGINT AS '\1'
 FROM usage_spans($since, $days, $hours, $minutes, $until)
 WHERE

@@ -82,10 +82,14 @@ def series(
         span = spans(reader, start, end, step_s)
         which = {"resource": resource, "tenant": tenant}
         asked = {**span.parameters, **which, "step": span.step_s, "family": family}
-        waiting = reader.frame("usage_waiting", **asked)
+        sums = reader.frame("usage_series", **asked)
         expected = reader.frame("expected_sums", **which)
-        points = _points(reader, reader.frame("usage_series", **asked))
-    points = points.join(waiting, on=["resource", "family", "ts"], how="left")
+        points = _points(reader, sums)
+        if sums["waited"].sum():
+            waiting = reader.frame("usage_waiting", **asked)
+            points = points.join(waiting, on=["resource", "family", "ts"], how="left")
+        else:
+            points = points.with_columns(waiting=pl.lit(None, pl.Float64))
     points = points.join(expected, on=["resource", "family"], how="left")
     points = points.sort("resource", "family", "ts")
     return [
