@@ -6,16 +6,19 @@ The long form sends a million (`make soak`).
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
 
 import httpx
 import pytest
+import uvicorn
 
-from collector import loops
-from collector.config import LimitSettings
+from collector import app, loops
+from collector.config import CollectorSettings, LimitSettings
 from collector.keys import SCAN
 from tests.collector.rooms import client, collector, readings
 from tests.collector.senders import RW1_HEADERS, series, snappy, write_request
@@ -151,3 +154,23 @@ def test_a_tenant_in_a_body_of_many_is_shed_alone(tmp_path):
     answer = asyncio.run(run())
     assert answer.status_code == 400
     assert Counter(s.tenant for s, _, _ in readings(tmp_path)) == {"acme": 5, "umbrella": 5}
+
+
+def test_a_process_hands_over_soon_and_does_not_look_through_its_libraries(tmp_path, monkeypatch):
+    seen: dict[str, float] = {}
+
+    def serve(served: object, **_: object) -> None:
+        for thread in threading.enumerate():
+            if thread.name == "compile":
+                thread.join(60)
+        seen.update(hand_over_s=sys.getswitchinterval(), frozen=gc.get_freeze_count())
+
+    monkeypatch.setattr(uvicorn, "run", serve)
+    before = sys.getswitchinterval()
+    try:
+        app.run(CollectorSettings(data=tmp_path))
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(before)
+    assert seen["hand_over_s"] == pytest.approx(app.HAND_OVER_S)
+    assert seen["frozen"] > 10_000
