@@ -59,29 +59,29 @@ WITH found AS NOT MATERIALIZED (
         AND date_trunc('minute', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
         AND hash(tenant) % $parts = $part
 ),
-sums AS (
+sums AS MATERIALIZED (
     SELECT
         bucket AS ts, width AS window_s, tenant, resource, family, bounds,
-        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1',
-        sum(waiting * found.window_s) AS waited
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$'))::BIGINT AS '\1',
+        sum(waiting * found.window_s) AS waited,
+        list({'at': found.ts, 'seconds': found.window_s}) FILTER (WHERE waiting IS NOT NULL)
+            AS windows
     FROM found
     GROUP BY bucket, width, tenant, resource, family, bounds
 ),
-windows AS (
-    SELECT DISTINCT bucket, width, ts, window_s, tenant, resource, family
-    FROM found
-    WHERE waiting IS NOT NULL
-),
 lengths AS (
     SELECT
-        bucket AS ts, width AS window_s, tenant, resource, family,
-        sum(windows.window_s) AS "length"
-    FROM windows
-    GROUP BY bucket, width, tenant, resource, family
+        ts, window_s, tenant, resource, family,
+        list_sum(list_transform(
+            list_distinct(flatten(list(windows))), lambda one: one.seconds
+        )) AS "length"
+    FROM sums
+    WHERE windows IS NOT NULL
+    GROUP BY ts, window_s, tenant, resource, family
 )
 -- Rows of one window add up; windows are averaged, weighted by their length: rows of other bounds
 -- hold a part of the mean each.
-SELECT sums.* EXCLUDE (waited), waited / "length" AS waiting
+SELECT sums.* EXCLUDE (waited, windows), waited / "length" AS waiting
 FROM sums
 LEFT JOIN lengths USING (ts, window_s, tenant, resource, family);
 
@@ -111,29 +111,29 @@ WITH found AS NOT MATERIALIZED (
         AND date_trunc('hour', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
         AND hash(tenant) % $parts = $part
 ),
-sums AS (
+sums AS MATERIALIZED (
     SELECT
         bucket AS ts, width AS window_s, tenant, resource, family, bounds,
-        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1',
-        sum(waiting * found.window_s) AS waited
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$'))::BIGINT AS '\1',
+        sum(waiting * found.window_s) AS waited,
+        list({'at': found.ts, 'seconds': found.window_s}) FILTER (WHERE waiting IS NOT NULL)
+            AS windows
     FROM found
     GROUP BY bucket, width, tenant, resource, family, bounds
 ),
-windows AS (
-    SELECT DISTINCT bucket, width, ts, window_s, tenant, resource, family
-    FROM found
-    WHERE waiting IS NOT NULL
-),
 lengths AS (
     SELECT
-        bucket AS ts, width AS window_s, tenant, resource, family,
-        sum(windows.window_s) AS "length"
-    FROM windows
-    GROUP BY bucket, width, tenant, resource, family
+        ts, window_s, tenant, resource, family,
+        list_sum(list_transform(
+            list_distinct(flatten(list(windows))), lambda one: one.seconds
+        )) AS "length"
+    FROM sums
+    WHERE windows IS NOT NULL
+    GROUP BY ts, window_s, tenant, resource, family
 )
 -- Rows of one window add up; windows are averaged, weighted by their length: rows of other bounds
 -- hold a part of the mean each.
-SELECT sums.* EXCLUDE (waited), waited / "length" AS waiting
+SELECT sums.* EXCLUDE (waited, windows), waited / "length" AS waiting
 FROM sums
 LEFT JOIN lengths USING (ts, window_s, tenant, resource, family);
 
@@ -163,29 +163,29 @@ WITH found AS NOT MATERIALIZED (
         AND date_trunc('day', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
         AND hash(tenant) % $parts = $part
 ),
-sums AS (
+sums AS MATERIALIZED (
     SELECT
         bucket AS ts, width AS window_s, tenant, resource, family, bounds,
-        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$')) AS '\1',
-        sum(waiting * found.window_s) AS waited
+        sum(COLUMNS('^(arrived|count|errors|volume|throttled|.*_us|b[0-9]{2})$'))::BIGINT AS '\1',
+        sum(waiting * found.window_s) AS waited,
+        list({'at': found.ts, 'seconds': found.window_s}) FILTER (WHERE waiting IS NOT NULL)
+            AS windows
     FROM found
     GROUP BY bucket, width, tenant, resource, family, bounds
 ),
-windows AS (
-    SELECT DISTINCT bucket, width, ts, window_s, tenant, resource, family
-    FROM found
-    WHERE waiting IS NOT NULL
-),
 lengths AS (
     SELECT
-        bucket AS ts, width AS window_s, tenant, resource, family,
-        sum(windows.window_s) AS "length"
-    FROM windows
-    GROUP BY bucket, width, tenant, resource, family
+        ts, window_s, tenant, resource, family,
+        list_sum(list_transform(
+            list_distinct(flatten(list(windows))), lambda one: one.seconds
+        )) AS "length"
+    FROM sums
+    WHERE windows IS NOT NULL
+    GROUP BY ts, window_s, tenant, resource, family
 )
 -- Rows of one window add up; windows are averaged, weighted by their length: rows of other bounds
 -- hold a part of the mean each.
-SELECT sums.* EXCLUDE (waited), waited / "length" AS waiting
+SELECT sums.* EXCLUDE (waited, windows), waited / "length" AS waiting
 FROM sums
 LEFT JOIN lengths USING (ts, window_s, tenant, resource, family);
 

@@ -51,12 +51,13 @@ class Times:
 class House:
     """An analyzer with its store, and a sender in another process."""
 
-    def __init__(self, directory: Path, tenants: int) -> None:
+    def __init__(self, directory: Path, tenants: int, memory_limit: str) -> None:
         today = datetime.now(UTC)
         self.begins = today.replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
         self.analyzer = Analyzer.open(
             AnalyzerSettings(
                 data=directory,
+                memory_limit=memory_limit,
                 resources=tuple(ResourceSettings(s.id, s.kind, s.cores) for s in shards(tenants)),
             ),
             clock=lambda: self.begins,
@@ -120,10 +121,12 @@ class House:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--tenants", type=int, nargs="*", default=[1_000, 3_000, 10_000, 30_000])
-    print("seconds a cycle, median (p90) on the wall; c: CPU")
-    for tenants in parser.parse_args().tenants:
+    parser.add_argument("--memory-limit", default=AnalyzerSettings().memory_limit)
+    args = parser.parse_args()
+    print(f"seconds a cycle, median (p90) on the wall; c: CPU; memory_limit {args.memory_limit}")
+    for tenants in args.tenants:
         with tempfile.TemporaryDirectory() as folder:
-            house = House(Path(folder), tenants)
+            house = House(Path(folder), tenants, args.memory_limit)
             _forget_peak()
             house.history()
             times: dict[str, Times] = {}

@@ -109,6 +109,18 @@ def test_rows_of_other_bounds_stay_apart_and_the_mean_is_not_doubled(usage) -> N
     assert found == [(0, 3, 6.0), (7, 5, None)]
 
 
+def test_a_mean_is_whole_where_the_bounds_changed_meanwhile(usage) -> None:
+    with usage.store.transaction() as tx:
+        tx.load("add_latency_bounds", pa.table({"id": [7], "bounds": [[0.1]]}))
+    usage.put({"at": 0, "waiting": 4.0}, {"at": 10, "waiting": 2.0}, {"at": 300, "count": 1})
+    columns = "ts + INTERVAL 10 SECOND, 10, 'acme', 'db:shard-1', 'query', 7, 3.0"
+    sql = f"INSERT INTO hot_10s (ts, window_s, tenant, resource, family, bounds, waiting) SELECT {columns} FROM usage_10s WHERE waiting IS NOT NULL"  # noqa: S608,E501
+    usage.store._connection.execute(sql)  # at 10 s once more, and at 20 s
+    usage.roll()
+    found = dict(usage.rows("1m", "bounds, waiting"))
+    assert found == {None: 6 / 3, 7: 6 / 3}, "4, 2 + 3 and 3: 4 a window"
+
+
 def test_only_complete_windows_are_rolled_up(usage) -> None:
     usage.put({"at": 0, "count": 1}, {"at": 50, "count": 1})
     usage.roll()
