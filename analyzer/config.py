@@ -73,6 +73,8 @@ class TenantSettings:
 class AnalyzerSettings:
     """`[analyzer]` and the sections of its rooms. `cycle_s`: seconds between two cycles.
 
+    `memory_limit` is the most DuckDB keeps in memory: what it read of the file stays until there.
+
     `secrets_key` seals stored secrets (`env:NAME` or `file:PATH`, several with blanks between);
     empty: a key is made in `secrets.key` of the data directory.
     """
