@@ -112,11 +112,11 @@ def _redo(store: Store, grain: Grain, until: datetime) -> int:
     windows = [row[0] for row in found]
     gone = dict(store.rows("retained")).get(grain.source, _EPOCH)
     runs = _Runs(windows, grain.span)
-    # A minute comes every minute: sums held twice, once a thread, are memory for half a second.
-    with store.on_one_thread() if grain is MINUTE else nullcontext():
-        for run in runs:
-            with store.transaction() as tx:
-                runs.wrote(_redo_run(tx, grain, run, gone))
+    for run in runs:  # others may write in between: after a standstill there are many
+        # A minute comes every minute: sums held twice, once a thread, are memory for half a second.
+        threads = store.on_one_thread() if grain is MINUTE else nullcontext()
+        with threads, store.transaction() as tx:
+            runs.wrote(_redo_run(tx, grain, run, gone))
     return len(windows)
 
 

@@ -69,6 +69,18 @@ def test_a_series_is_rates_quantiles_and_what_is_expected(platform) -> None:
     assert point["waiting"] is None
 
 
+def test_what_waited_adds_up_over_tenants_and_is_null_where_nobody_said(platform) -> None:
+    platform.put(
+        row(2 * HOUR + 20, "acme", 0.1, waiting=4.0),
+        row(2 * HOUR + 20, "globex", 0.1, waiting=2.0),
+        row(2 * HOUR + 30, "acme", 0.1, waiting=3.0),
+        row(2 * HOUR + 40, "acme", 0.1),
+    )
+    asked = {"start": after(2 * HOUR + 20), "end": after(2 * HOUR + 50), "resource": SHARD}
+    (one,) = questions.series(platform.store, step_s=10, **asked)
+    assert one.points["waiting"].to_list() == [6.0, 3.0, None]
+
+
 def test_steps_do_not_change_the_sums(platform) -> None:
     asked = {"start": AT, "end": after(2 * HOUR), "resource": SHARD}
     totals = []
