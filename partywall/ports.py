@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from pathlib import Path
 
 from partywall.failures import Failure
 
@@ -27,11 +29,26 @@ def is_free(listen: str) -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback nobody listens on at this moment."""
+    """A port of the loopback nobody listens on at this moment, and no outgoing connection takes:
+    what the kernel hands to those may be gone before the server is up, or while it restarts."""
+    first = _first_outgoing()
+    for _ in range(100):
+        port = random.randrange(first // 2, first)
+        if is_free(f"127.0.0.1:{port}"):
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def _first_outgoing() -> int:
+    """Where the ports of outgoing connections begin."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32_768
+    return first if first >= 8_192 else 32_768
 
 
 def demand(listens: dict[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from analyzer.notify import (
 from analyzer.notify.rules import ConfiguredRules, sync_rules
 from analyzer.routing.rules import RoutingSettings
 from analyzer.store.database import Store
+from partywall import ports
 from tests.analyzer.journal.cast import incident
 
 BINARY = shutil.which("prometheus-alertmanager")
@@ -158,8 +158,7 @@ def alertmanager(sinks: Sequence[Sink]) -> Iterator[Alertmanager]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (folder / "am.yml").write_text(config)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = ports.free_port()
         log = stack.enter_context((folder / "log").open("wb"))
         process = subprocess.Popen(
             [

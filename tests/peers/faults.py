@@ -42,12 +42,12 @@ class FaultProxy:
         self._chance = random.Random(self.seed)
         self._server: asyncio.Server | None = None
         self._callers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        # Keeps the port while nobody listens: an outgoing connection of anybody would take it.
+        self._held = _bound(self.port)
+        self.port = self._held.getsockname()[1]
 
     async def listen(self) -> None:
-        self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", self.port, reuse_address=True
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._accept, sock=_bound(self.port))
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
@@ -68,6 +68,7 @@ class FaultProxy:
                 task.cancel()
             await asyncio.gather(*callers, return_exceptions=True)
             await self._closed_server()
+        self._held.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -160,6 +161,14 @@ def fault_proxy(to: str, clock: Callable[[], datetime], **how: float) -> Iterato
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket that shares its port with others of this process; 0: any free one."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    found.bind(("127.0.0.1", port))
+    return found
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:

@@ -21,6 +21,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from partywall import ports
+
 Reply = tuple[int, dict[str, str], bytes]
 PAGERDUTY_KEY = "R0UT1NGKEY0123456789abcdefghijkl"
 BOT_TOKEN = "xoxb-1234567890-abcdefghij"
@@ -354,21 +356,13 @@ def mail_server(
             "auth_required": True,
             "auth_require_tls": not inside,
         }
-    controller = Controller(box, hostname="127.0.0.1", port=_free(), **options)
+    controller = Controller(box, hostname="127.0.0.1", port=ports.free_port(), **options)
     controller.start()
     box.url = f"{scheme}://127.0.0.1:{controller.port}"
     try:
         yield box
     finally:
         controller.stop()
-
-
-def _free() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 FAKES: dict[str, tuple[Callable[[], Fake], str]] = {

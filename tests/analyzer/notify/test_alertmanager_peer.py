@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from analyzer.model import IncidentState
 from analyzer.notify import EndpointSettings, HttpTransport
 from analyzer.notify.feed import fed, feed
 from analyzer.notify.outside import OutsideSilence, outside_silences
+from partywall import ports
 from tests.analyzer.journal.cast import opened, resolved
 from tests.analyzer.notify.house import deliver, listening, write
 from tests.analyzer.notify.receiver import Receiver, receiver
@@ -43,8 +43,7 @@ def alertmanager(tmp_path: Path, sink: Receiver) -> Iterator[str]:
         " group_interval: 1s}\n"
         f"receivers: [{{name: w, webhook_configs: [{{url: '{sink.url}'}}]}}]\n"
     )
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = ports.free_port()
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [
