@@ -57,7 +57,7 @@ WITH found AS NOT MATERIALIZED (
     WHERE
         ts >= $low AND ts < $high
         AND date_trunc('minute', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
-        AND hash(tenant) % $parts = $part
+        AND hash(tenant) % $parts::UBIGINT = $part::UBIGINT
 ),
 sums AS MATERIALIZED (
     SELECT
@@ -109,7 +109,7 @@ WITH found AS NOT MATERIALIZED (
     WHERE
         ts >= $low AND ts < $high
         AND date_trunc('hour', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
-        AND hash(tenant) % $parts = $part
+        AND hash(tenant) % $parts::UBIGINT = $part::UBIGINT
 ),
 sums AS MATERIALIZED (
     SELECT
@@ -161,7 +161,7 @@ WITH found AS NOT MATERIALIZED (
     WHERE
         ts >= $low AND ts < $high
         AND date_trunc('day', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
-        AND hash(tenant) % $parts = $part
+        AND hash(tenant) % $parts::UBIGINT = $part::UBIGINT
 ),
 sums AS MATERIALIZED (
     SELECT
