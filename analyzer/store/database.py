@@ -29,6 +29,9 @@ BLOCK = 65_536
 """Bytes of a block in new files: every table holds two at least. The smallest in which integers are
 still bit-packed; with DuckDB's default of 262,144 a small database is four times as large."""
 
+MERGES = 16
+"""Runs of row groups packed anew by a checkpoint: a few seconds at most, and writers wait."""
+
 
 def _sync(directory: Path) -> None:
     handle = os.open(directory, os.O_RDONLY)
@@ -274,8 +277,9 @@ class Store:
         log = self._path and self._path.with_name(self._path.name + ".wal")
         return log.stat().st_size if log and log.exists() else 0
 
-    def checkpoint(self, *, patience_s: float = 30.0) -> None:
-        """Fold the write-ahead log into the file.
+    def checkpoint(self, *, merges: int = MERGES, patience_s: float = 30.0) -> None:
+        """Fold the write-ahead log into the file. Of neighbouring row groups that are not full at
+        most `merges` runs (two or three groups each) are packed anew.
 
         DuckDB sometimes refuses (seen just after a recovery); then it is asked again. Raises
         duckdb.TransactionException when it still refuses after `patience_s`.
@@ -284,6 +288,7 @@ class Store:
         while True:
             try:
                 with self.on_one_thread():
+                    self._connection.execute("SET max_vacuum_tasks = $1", [merges])
                     self._connection.execute("CHECKPOINT")
             except duckdb.TransactionException:
                 if time.monotonic() > deadline:

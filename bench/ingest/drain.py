@@ -1,4 +1,5 @@
-"""The analyzer's drain by itself, at the pace of its cycle, and a checkpoint on demand.
+"""The analyzer's drain by itself, at the pace of its cycle, folding the log as the service does, and
+a checkpoint on demand.
 
 Everything the analyzer does to make what was acknowledged part of the store; not the roll-ups and
 the judgement, which no peer does (`whole` measures those too).
@@ -14,6 +15,7 @@ from pathlib import Path
 from analyzer.ingest import Ingest
 from analyzer.ingest.tally import COUNT
 from analyzer.store.database import Store
+from analyzer.upkeep.fold import fold_long_log
 from collector import loops
 from partywall import config
 
@@ -32,6 +34,7 @@ def main() -> None:
             store.checkpoint()
             print("done", flush=True)
         ingest.drain(settings.spool_directory, now=datetime.now(UTC))
+        fold_long_log(store)
     store.close()
 
 

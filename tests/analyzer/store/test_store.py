@@ -129,11 +129,11 @@ class Busy:
         self._connection = connection
         self.times = times
 
-    def execute(self, sql: str) -> object:
+    def execute(self, sql: str, *params: object) -> object:
         if sql == "CHECKPOINT" and self.times:
             self.times -= 1
             raise duckdb.TransactionException("Cannot CHECKPOINT: there are other writers")
-        return self._connection.execute(sql)
+        return self._connection.execute(sql, *params)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._connection, name)
