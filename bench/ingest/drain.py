@@ -1,5 +1,5 @@
-"""The analyzer's drain by itself, at the pace of its cycle, folding the log as the service does, and
-a checkpoint on demand.
+"""The analyzer's drain by itself, at the pace of its cycle, and a checkpoint on demand. The log is
+folded as in service.
 
 Everything the analyzer does to make what was acknowledged part of the store; not the roll-ups and
 the judgement, which no peer does (`whole` measures those too).
