@@ -1,7 +1,7 @@
 -- Questions about usage. A range is given as the boundaries of `usage_spans`.
 
 -- name: usage_series
--- Sums per step, still apart by latency bounds. A window longer than the step is its own step.
+-- Sums per step over all tenants, still apart by latency bounds. A window longer than the step is its own step.
 -- `waited`: how many rows say what waited, so that nobody looks for it where none does.
 SELECT
     resource, family, time_bucket(to_seconds($step), ts) AS ts, bounds,
@@ -10,10 +10,21 @@ SELECT
 FROM usage_spans($since, $days, $hours, $minutes, $until)
 WHERE
     ($resource IS NULL OR resource = $resource)
-    AND ($tenant IS NULL OR tenant = $tenant)
     AND ($family IS NULL OR family = $family)
 GROUP BY ALL
 ORDER BY resource, family, ts;
+
+-- name: usage_rows
+-- The rows of one tenant, with the step each lies in: what `usage_series` would sum.
+SELECT
+    resource, family, time_bucket(to_seconds($step), ts) AS ts, bounds, ts AS "window", window_s,
+    greatest($step, window_s) AS width, waiting, waiting IS NOT NULL AS waited,
+    COLUMNS('^(arrived|count|errors|busy_us|throttled|b[0-9]{2})$')
+FROM usage_spans($since, $days, $hours, $minutes, $until)
+WHERE
+    tenant = $tenant
+    AND ($resource IS NULL OR resource = $resource)
+    AND ($family IS NULL OR family = $family);
 
 -- name: usage_waiting
 -- Tenants of a window add up; windows of a step are averaged.
@@ -22,7 +33,6 @@ WITH windows AS (
     FROM usage_spans($since, $days, $hours, $minutes, $until)
     WHERE
         ($resource IS NULL OR resource = $resource)
-        AND ($tenant IS NULL OR tenant = $tenant)
         AND ($family IS NULL OR family = $family)
         AND waiting IS NOT NULL
     GROUP BY ALL
@@ -60,13 +70,18 @@ FROM sums
 LEFT JOIN expected USING (tenant, resource, family);
 
 -- name: tenant_buckets
--- Latency of tenants, of the family their callers feel: requests, else whatever there is.
+-- Latency of tenants, by family and bounds.
 SELECT
     tenant, family, bounds,
     sum(COLUMNS('^(b[0-9]{2})$'))::BIGINT AS '\1'
 FROM usage_spans($since, $days, $hours, $minutes, $until)
-WHERE bounds IS NOT NULL AND ($tenant IS NULL OR tenant = $tenant)
+WHERE bounds IS NOT NULL
 GROUP BY tenant, family, bounds;
+
+-- name: tenant_bucket_rows
+SELECT tenant, family, bounds, COLUMNS('^b[0-9]{2}$')
+FROM usage_spans($since, $days, $hours, $minutes, $until)
+WHERE bounds IS NOT NULL;
 
 -- name: tenant_loads
 -- Load offered per step of the tenants that went furthest above what is expected of them, worst

@@ -76,11 +76,20 @@ def _answer(
 ) -> None:
     if not len(groups):
         return
-    members, row = np.unique(groups, return_inverse=True)
-    summed = np.zeros((len(members), counts.shape[1]))
-    np.add.at(summed, row, counts)
+    members, summed = _summed(counts, groups)
     for place, q in enumerate(qs):
         found[place, members] = quantile(summed, bounds, q)
+
+
+def _summed(counts: Floats, groups: Ints) -> tuple[Ints, Floats]:
+    """The groups there are, rising, and the sum of the rows of each."""
+    if (np.diff(groups) <= 0).any():
+        order = np.argsort(groups, kind="stable")
+        groups, counts = groups[order], counts[order]
+    first = np.flatnonzero(np.diff(groups, prepend=-1))
+    if len(first) == len(groups):
+        return groups, counts
+    return groups[first], np.add.reduceat(counts, first, axis=0)
 
 
 def middles(bounds: Sequence[float]) -> Floats:

@@ -8,7 +8,6 @@ rates are per second, latencies seconds. Absent is null, not zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,12 +18,13 @@ import polars as pl
 from analyzer.store.database import Store
 from analyzer.store.reader import Reader
 from analyzer.usage.baseline import LEAST_WEEKS, hour_of_week
-from analyzer.usage.quantiles import quantiles
+from analyzer.usage.latencies import latencies
 from analyzer.usage.spans import Spans, spans, whole
-from collector.model import BUCKETS, GRAIN_S, Family, ResourceId, TenantId
+from collector.model import GRAIN_S, Family, ResourceId, TenantId
 
 OTHER = TenantId("__other__")
-_BUCKETS = [f"b{k:02d}" for k in range(BUCKETS)]
+_POINT = ["resource", "family", "ts"]
+_FEW_WINDOWS = 3
 _QS = (0.5, 0.95, 0.99)
 _LEARN_OVER = timedelta(hours=3)
 _LEARN_EVERY = timedelta(minutes=5)
@@ -81,17 +81,23 @@ def series(
     with store.reader() as reader:  # one for all: the files are shown to each anew
         span = spans(reader, start, end, step_s)
         which = {"resource": resource, "tenant": tenant}
-        asked = {**span.parameters, **which, "step": span.step_s, "family": family}
-        sums = reader.frame("usage_series", **asked)
+        asked = {**span.parameters, "resource": resource, "step": span.step_s, "family": family}
+        # Of one tenant the rows are few: summing them here costs less than planning it there.
+        sums = (
+            reader.frame("usage_rows", **asked, tenant=tenant)
+            if tenant
+            else reader.frame("usage_series", **asked)
+        )
         expected = reader.frame("expected_sums", **which)
         points = _points(reader, sums)
-        if sums["waited"].sum():
-            waiting = reader.frame("usage_waiting", **asked)
-            points = points.join(waiting, on=["resource", "family", "ts"], how="left")
+        if not sums["waited"].sum():
+            waiting = points.select(_POINT).with_columns(waiting=pl.lit(None, pl.Float64))
+        elif tenant:
+            waiting = _waiting(sums.filter(pl.col("waited")))
         else:
-            points = points.with_columns(waiting=pl.lit(None, pl.Float64))
-    points = points.join(expected, on=["resource", "family"], how="left")
-    points = points.sort("resource", "family", "ts")
+            waiting = reader.frame("usage_waiting", **asked)
+    points = points.join(waiting, on=_POINT, how="left")
+    points = points.join(expected, on=["resource", "family"], how="left").sort(_POINT)
     return [
         UsageSeries(
             ResourceId(str(name[0])),
@@ -103,41 +109,30 @@ def series(
     ]
 
 
-def _points(store: Store | Reader, sums: pl.DataFrame) -> pl.DataFrame:
+def _points(reader: Reader, sums: pl.DataFrame) -> pl.DataFrame:
     """Rates and quantiles per (resource, family, ts); rows of several bounds add up."""
-    by = ["resource", "family", "ts"]
-    totals = sums.group_by(by, maintain_order=True).agg(
+    totals = sums.group_by(_POINT, maintain_order=True).agg(
         pl.col("width").max(),
         *[
             pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
             for name in ("arrived", "count", "errors", "busy_us", "throttled")
         ],
     )
-    totals = totals.with_columns(**_POINTS)
-    felt = _quantiles(store, sums, by, _QS)
-    wanted = [*by, "requests_per_s", "busy", "error_ratio", "throttled"]
-    return totals.select(wanted).join(felt, on=by, how="left")
-
-
-def _quantiles(
-    store: Store | Reader, sums: pl.DataFrame, by: Sequence[str], qs: Sequence[float]
-) -> pl.DataFrame:
-    """`by` and one column `pNN_s` per q, from rows with `bounds` and buckets."""
-    counted = sums.filter(pl.col("bounds").is_not_null())
-    groups = counted.select(pl.struct(by).rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
-    found = quantiles(
-        counted.select(_BUCKETS).fill_null(0).cast(pl.Float64).to_numpy(),
-        counted["bounds"].cast(pl.Int64).to_numpy(),
-        groups,
-        {ident: tuple(bounds) for ident, bounds in store.rows("latency_bounds")},
-        qs,
+    wanted = ["requests_per_s", "busy", "error_ratio", "throttled"]
+    return (
+        totals.with_columns(**_POINTS)
+        .select(*_POINT, *wanted)
+        .join(latencies(reader, sums, _POINT, _QS), on=_POINT, how="left")
     )
-    names = counted.select(by).with_columns(group=groups).unique("group").sort("group")
-    columns = [
-        pl.Series(f"p{round(q * 100)}_s", found[place], nan_to_null=True)
-        for place, q in enumerate(qs)
-    ]
-    return names.drop("group").with_columns(columns)
+
+
+def _waiting(rows: pl.DataFrame) -> pl.DataFrame:
+    """The mean of what waited, per (resource, family, ts): rows of a window add up, windows of a
+    step are averaged by their length."""
+    windows = rows.group_by(*_POINT, "window", "window_s").agg(pl.col("waiting").sum())
+    return windows.group_by(_POINT).agg(
+        waiting=(pl.col("waiting") * pl.col("window_s")).sum() / pl.col("window_s").sum()
+    )
 
 
 def tenants(
@@ -157,9 +152,7 @@ def tenants(
     """
     start = at - timedelta(seconds=span_s)
     long = span_s >= 600  # long spans from the roll-ups
-    frame = _tenant_frame(
-        store, whole(store, start, at) if long else spans(store, start, at, GRAIN_S)
-    )
+    frame = _tenant_frame(store, start, at, long=long)
     if search:
         frame = frame.filter(
             pl.col("tenant").str.to_lowercase().str.contains(search.lower(), literal=True)
@@ -170,30 +163,30 @@ def tenants(
     return TenantRows(frame.slice(offset, limit), len(frame))
 
 
-def _tenant_frame(store: Store, span: Spans) -> pl.DataFrame:
-    parts = store.frame("tenant_usage", **span.parameters, seconds=span.seconds)
-    busiest = (
-        parts.sort("share", descending=True, nulls_last=True)
-        .group_by("tenant")
-        .agg(
-            pl.col("resource").first(),
-            pl.col("share").first(),
-        )
-    )
+def _tenant_frame(store: Store, start: datetime, at: datetime, *, long: bool) -> pl.DataFrame:
+    with store.reader() as reader:
+        span = whole(reader, start, at) if long else spans(reader, start, at, GRAIN_S)
+        parts = reader.frame("tenant_usage", **span.parameters, seconds=span.seconds)
+        # A sum costs a microsecond a tenant, whatever there is to add: rows of few windows are
+        # added here.
+        few = span.windows <= _FEW_WINDOWS
+        buckets = reader.frame("tenant_bucket_rows" if few else "tenant_buckets", **span.parameters)
+        p95 = latencies(reader, _of_felt_family(buckets), ["tenant"], (0.95,))
     known = pl.col("expected").is_not_null()
+    most = pl.col("share").fill_null(-1).arg_max()
+    parts = parts.with_columns(of_known=pl.when(known).then(pl.col("load")))
     rest = parts.group_by("tenant").agg(
+        pl.col("resource").get(most),
+        pl.col("share").get(most),
         pl.col("load").sum(),
         pl.col("expected").sum(),
-        noise=pl.when(pl.col("expected").sum() > 0).then(
-            pl.col("load").filter(known).sum() / pl.col("expected").sum()
-        ),
+        pl.col("of_known").sum(),
     )
-    felt = _felt(parts)
-    p95 = _tenant_p95(store, span)
-    joined = rest
-    for other in (busiest, felt, p95):
-        joined = joined.join(other, on="tenant", how="left")
-    return joined.with_columns(noise=pl.col("noise").fill_nan(None)).select(
+    noise = pl.when(pl.col("expected") > 0).then(pl.col("of_known") / pl.col("expected"))
+    frame = rest.with_columns(noise=noise.fill_nan(None))
+    for other in (_felt(parts), p95):
+        frame = frame.join(other, on="tenant", how="left")
+    return frame.select(
         "tenant",
         "noise",
         "share",
@@ -208,26 +201,17 @@ def _tenant_frame(store: Store, span: Spans) -> pl.DataFrame:
 
 def _felt(parts: pl.DataFrame) -> pl.DataFrame:
     """Rates of the family the tenant's callers feel: requests, else whatever there is."""
-    return (
-        _of_felt_family(parts)
-        .group_by("tenant")
-        .agg(
-            requests_per_s=pl.col("requests_per_s").sum(),
-            error_ratio=pl.when(pl.col("finished").sum() > 0).then(
-                pl.col("errors").sum() / pl.col("finished").sum()
-            ),
-        )
-    )
+    sums = _of_felt_family(parts).group_by("tenant").agg(
+        pl.col("requests_per_s", "errors", "finished").sum()
+    )  # fmt: skip
+    ratio = pl.when(pl.col("finished") > 0).then(pl.col("errors") / pl.col("finished"))
+    return sums.select("tenant", "requests_per_s", error_ratio=ratio)
 
 
 def _of_felt_family(parts: pl.DataFrame) -> pl.DataFrame:
     request = pl.col("family") == Family.REQUEST.value
-    return parts.filter(request | ~request.any().over("tenant"))
-
-
-def _tenant_p95(store: Store, span: Spans) -> pl.DataFrame:
-    buckets = store.frame("tenant_buckets", **span.parameters, tenant=None)
-    return _quantiles(store, _of_felt_family(buckets), ["tenant"], (0.95,))
+    asking = parts.filter(request)["tenant"].unique()
+    return parts.filter(request | ~pl.col("tenant").is_in(asking.implode()))
 
 
 def heatmap(

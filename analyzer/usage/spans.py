@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TypedDict
 
 from analyzer.store.database import Store
@@ -40,6 +42,16 @@ class Spans:
     @property
     def seconds(self) -> float:
         return (self.until - self.since).total_seconds()
+
+    @property
+    def windows(self) -> int:
+        """How many windows of all grains there are: as many rows a tenant may have."""
+        edges = (self.since, self.days, self.hours, self.minutes, self.until)
+        widths = (86_400, 3600, 60, GRAIN_S)
+        return sum(
+            math.ceil((high - low).total_seconds() / width)
+            for (low, high), width in zip(pairwise(edges), widths, strict=True)
+        )
 
     @property
     def parameters(self) -> SpanParameters:

@@ -59,6 +59,18 @@ def test_folding_loses_no_count() -> None:
     assert folded[0, 31] == 4
 
 
+@given(st.permutations(range(9)))
+def test_rows_of_a_group_add_up_in_any_order(order: list[int]) -> None:
+    counts = np.zeros((9, 32))
+    counts[np.arange(9), np.arange(9) % 4] = np.arange(1, 10)
+    groups, ids = np.arange(9) % 3, np.full(9, 5)
+    found = quantiles(counts[order], ids[order], groups[order], {5: BOUNDS}, (0.5, 0.95))
+    for group in range(3):
+        summed = [int(n) for n in counts[groups == group].sum(axis=0)[:4]]
+        expected = [slow(summed, BOUNDS, q) for q in (0.5, 0.95)]
+        assert found[:, group] == pytest.approx(expected)
+
+
 def test_no_rows_are_no_answers() -> None:
     none = np.zeros(0, dtype=np.int64)
     assert quantiles(np.zeros((0, 32)), none, none, {}, (0.5,)).shape == (1, 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from polars.testing import assert_frame_equal
 
 from analyzer.registry import Resource, upsert_resource
 from analyzer.usage import questions, rollup
@@ -79,6 +80,45 @@ def test_what_waited_adds_up_over_tenants_and_is_null_where_nobody_said(platform
     asked = {"start": after(2 * HOUR + 20), "end": after(2 * HOUR + 50), "resource": SHARD}
     (one,) = questions.series(platform.store, step_s=10, **asked)
     assert one.points["waiting"].to_list() == [6.0, 3.0, None]
+
+
+@pytest.mark.parametrize("step_s", [10, 60, 300, HOUR])
+def test_one_tenant_is_answered_as_where_it_is_alone(platform, step_s: int) -> None:
+    mine = [row(at, "acme", 0.1 + at / HOUR, waiting=float(at % 7)) for at in range(0, 600, 30)]
+    mine += [row(at, "acme", 0.3, family="request", b09=at) for at in range(0, HOUR, 40)]
+    mine += [{"at": 700, "window_s": 60, "tenant": "acme", "arrived": 3, "waiting": 2.0}]
+    alone = Usage()
+    alone.put(*mine, *[row(at, "acme", 0.1) for at in range(0, 2 * HOUR, 20)])
+    alone.roll()
+    platform.put(*mine, row(5, "globex", 0.3, family="request", waiting=100.0))
+    platform.roll()
+    asked = {"start": AT, "end": after(2 * HOUR + 20), "step_s": step_s}
+    there = questions.series(alone.store, **asked)  # every tenant, and there is one
+    here = questions.series(platform.store, **asked, tenant=TenantId("acme"))
+    assert [one.family for one in here] == [one.family for one in there] == ["query", "request"]
+    for one, other in zip(here, there, strict=True):
+        assert_frame_equal(one.points.drop("expected"), other.points.drop("expected"))
+    assert here[0].points["waiting"].count()
+    alone.store.close()
+
+
+def test_rows_of_few_windows_add_up_as_sums_do(platform, monkeypatch) -> None:
+    platform.put(row(2 * HOUR + 20, "acme", 0.1, b09=40), row(2 * HOUR + 20, "acme", 0.1, b11=2))
+    platform.put(row(2 * HOUR + 20, "globex", 0.1, family="request", b07=5))
+    asked = {"at": after(2 * HOUR + 30), "span_s": 30, "sort": "tenant"}
+    few = questions.tenants(platform.store, **asked).frame
+    monkeypatch.setattr(questions, "_FEW_WINDOWS", 0)
+    assert_frame_equal(few, questions.tenants(platform.store, **asked).frame)
+    assert few["p95_s"].count() == 2
+
+
+def test_a_span_counts_its_windows(platform) -> None:
+    def windows(start: float, end: float, step_s: int) -> int:
+        return spans(platform.store, after(start), after(end), step_s).windows
+
+    assert windows(0, HOUR, HOUR) == 1
+    assert windows(0, HOUR, 60) == 60
+    assert windows(0, 2 * HOUR + 10, HOUR) == 3  # two hours, and ten seconds of the next
 
 
 def test_steps_do_not_change_the_sums(platform) -> None:
