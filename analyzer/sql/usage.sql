@@ -1,7 +1,14 @@
 -- Questions about usage. A range is given as the boundaries of `usage_spans`.
 
+-- name: known_until
+-- Up to where each grain was given up, and up to where data is complete.
+SELECT grain, max(until) FROM retained GROUP BY grain
+UNION ALL
+SELECT 'watermark', max("at") FROM watermark;
+
 -- name: usage_series
--- Sums per step over all tenants, still apart by latency bounds. A window longer than the step is its own step.
+-- Sums per step over all tenants, still apart by latency bounds. A window longer than the step is
+-- its own step.
 -- `waited`: how many rows say what waited, so that nobody looks for it where none does.
 SELECT
     resource, family, time_bucket(to_seconds($step), ts) AS ts, bounds,
@@ -63,9 +70,7 @@ WITH sums AS (
     FROM usage_spans($since, $days, $hours, $minutes, $until)
     GROUP BY tenant, resource, family
 )
-SELECT
-    sums.*, expected.busy AS expected,
-    load / nullif(sum(load) OVER (PARTITION BY resource, sums.family), 0) AS share
+SELECT sums.*, expected.busy AS expected
 FROM sums
 LEFT JOIN expected USING (tenant, resource, family);
 

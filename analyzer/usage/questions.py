@@ -16,7 +16,6 @@ import numpy.typing as npt
 import polars as pl
 
 from analyzer.store.database import Store
-from analyzer.store.reader import Reader
 from analyzer.usage.baseline import LEAST_WEEKS, hour_of_week
 from analyzer.usage.latencies import latencies
 from analyzer.usage.spans import Spans, spans, whole
@@ -89,15 +88,14 @@ def series(
             else reader.frame("usage_series", **asked)
         )
         expected = reader.frame("expected_sums", **which)
-        points = _points(reader, sums)
+        felt = latencies(reader, sums, _POINT, _QS)
         if not sums["waited"].sum():
-            waiting = points.select(_POINT).with_columns(waiting=pl.lit(None, pl.Float64))
+            waiting = None
         elif tenant:
             waiting = _waiting(sums.filter(pl.col("waited")))
         else:
             waiting = reader.frame("usage_waiting", **asked)
-    points = points.join(waiting, on=_POINT, how="left")
-    points = points.join(expected, on=["resource", "family"], how="left").sort(_POINT)
+    points = _points(sums, felt, waiting, expected)
     return [
         UsageSeries(
             ResourceId(str(name[0])),
@@ -109,21 +107,28 @@ def series(
     ]
 
 
-def _points(reader: Reader, sums: pl.DataFrame) -> pl.DataFrame:
-    """Rates and quantiles per (resource, family, ts); rows of several bounds add up."""
-    totals = sums.group_by(_POINT, maintain_order=True).agg(
-        pl.col("width").max(),
-        *[
-            pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
-            for name in ("arrived", "count", "errors", "busy_us", "throttled")
-        ],
+def _points(
+    sums: pl.DataFrame, felt: pl.DataFrame, waiting: pl.DataFrame | None, expected: pl.DataFrame
+) -> pl.DataFrame:
+    """Everything known of each (resource, family, ts), in order; rows of several bounds add up."""
+    totals = (
+        sums.lazy()
+        .group_by(_POINT, maintain_order=True)
+        .agg(
+            pl.col("width").max(),
+            *[
+                pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
+                for name in ("arrived", "count", "errors", "busy_us", "throttled")
+            ],
+        )
     )
-    wanted = ["requests_per_s", "busy", "error_ratio", "throttled"]
-    return (
-        totals.with_columns(**_POINTS)
-        .select(*_POINT, *wanted)
-        .join(latencies(reader, sums, _POINT, _QS), on=_POINT, how="left")
-    )
+    points = totals.select(*_POINT, **_POINTS).join(felt.lazy(), on=_POINT, how="left")
+    if waiting is None:
+        points = points.with_columns(waiting=pl.lit(None, pl.Float64))
+    else:
+        points = points.join(waiting.lazy(), on=_POINT, how="left")
+    points = points.join(expected.lazy(), on=["resource", "family"], how="left")
+    return points.sort(_POINT).collect()
 
 
 def _waiting(rows: pl.DataFrame) -> pl.DataFrame:
@@ -173,8 +178,12 @@ def _tenant_frame(store: Store, start: datetime, at: datetime, *, long: bool) ->
         buckets = reader.frame("tenant_bucket_rows" if few else "tenant_buckets", **span.parameters)
         p95 = latencies(reader, _of_felt_family(buckets), ["tenant"], (0.95,))
     known = pl.col("expected").is_not_null()
+    whole_load = pl.col("load").sum().over("resource", "family")
+    parts = parts.with_columns(
+        share=pl.when(whole_load != 0).then(pl.col("load") / whole_load),
+        of_known=pl.when(known).then(pl.col("load")),
+    )
     most = pl.col("share").fill_null(-1).arg_max()
-    parts = parts.with_columns(of_known=pl.when(known).then(pl.col("load")))
     rest = parts.group_by("tenant").agg(
         pl.col("resource").get(most),
         pl.col("share").get(most),
@@ -266,8 +275,9 @@ def shares(
 
 def top_shares(store: Store, *, start: datetime, end: datetime, top: int = 10) -> pl.DataFrame:
     """resource, tenant, load, share of the `top` tenants of every resource, largest first."""
-    span = whole(store, start, end)
-    return store.frame("top_shares", **span.parameters, seconds=span.seconds, top=top)
+    with store.reader() as reader:
+        span = whole(reader, start, end)
+        return reader.frame("top_shares", **span.parameters, seconds=span.seconds, top=top)
 
 
 def utilisation(

@@ -73,12 +73,12 @@ def whole(store: Store | Reader, start: datetime, end: datetime) -> Spans:
 
 def spans(store: Store | Reader, start: datetime, end: datetime, step_s: int) -> Spans:
     """Cut [start, end) at steps of `step_s`, the coarsest grain that divides the step first."""
-    kept = dict(store.rows("retained"))
-    at: datetime = store.rows("watermark")[0][0] or _EPOCH
+    kept: dict[str, datetime | None] = dict(store.rows("known_until"))
+    at = kept.get("watermark") or _EPOCH
     since, until = _naive(start), max(_naive(end), _naive(start))
     step_s = max(GRAIN_S, step_s // GRAIN_S * GRAIN_S)
     for grain, width in (("10s", 60), ("1m", 3600), ("1h", 86400)):
-        if since < kept.get(grain, _EPOCH):
+        if since < (kept.get(grain) or _EPOCH):
             step_s = -(-step_s // width) * width
     since = _floor(since, step_s)
     bounds = [since]
