@@ -1,7 +1,7 @@
 -- Parquet files beside the database: which count, and how rows move into them.
 
 -- name: cold_files
-SELECT grain, file FROM cold_files ORDER BY grain, low, file;
+SELECT grain, file, high FROM cold_files ORDER BY grain, low, file;
 
 -- name: show_cold
 SET VARIABLE cold = {'s10': $1::VARCHAR[], 'm1': $2::VARCHAR[], 'h1': $3::VARCHAR[]};

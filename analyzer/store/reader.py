@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from importlib.abc import MetaPathFinder
@@ -67,6 +68,8 @@ class Cold:
         self._lock = threading.RLock()
         self._turn = 1
         self._files: dict[str, list[str]] = {}
+        self.newest: Mapping[str, datetime] = {}
+        """Of each grain that has files: the last window in them."""
         directory.mkdir(parents=True, exist_ok=True)
         self._empty = directory / "empty.parquet"  # what a view shows while a grain has no file
         if not self._empty.exists():
@@ -87,18 +90,20 @@ class Cold:
     def load(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Take the files the manifest names."""
         found: dict[str, list[str]] = {}
-        for grain, file in cursor.execute(queries()["cold_files"]).fetchall():
+        newest: dict[str, datetime] = {}
+        for grain, file, high in cursor.execute(queries()["cold_files"]).fetchall():
             found.setdefault(grain, []).append(str(self.directory / file))
+            newest[grain] = max(high, newest.get(grain, high))
         with self._lock:
             self._turn += 1
-            self._files = found
+            self._files, self.newest = found, newest
 
     def show(self, cursor: duckdb.DuckDBPyConnection, seen: int) -> int:
         """Show a cursor that saw the turn `seen` the files of now. Returns the turn of now."""
         with self._lock:
             if seen != self._turn:
                 named = [self._files.get(grain, [str(self._empty)]) for grain in COLD_GRAINS]
-                _run(cursor, "show_cold", named)
+                _run(cursor, queries()["show_cold"], named)
             return self._turn
 
 
@@ -136,20 +141,23 @@ class Reader:
         this one if files change meanwhile: for those who hold the writer's lock, or check after.
         """
         self._show(name)
-        result = _run(self._cursor, name, params)
+        result = self._run(name, params)
         yield from result.to_arrow_reader(size)
 
     def _ask(self, name: str, params: Mapping[str, Any], take: Callable[[Any], A]) -> A:
         while True:
             turn = self._show(name)
             try:
-                answer = take(_run(self._cursor, name, params))
+                answer = take(self._run(name, params))
             except duckdb.IOException:
                 if turn in (0, self._cold.turn):
                     raise
                 continue
             if turn in (0, self._cold.turn):
                 return answer
+
+    def _run(self, name: str, params: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        return _run(self._cursor, *narrowed(queries()[name], params, self._cold.newest))
 
     def _show(self, name: str) -> int:
         """Show the cursor the files if the query reads them; 0 if it does not."""
@@ -181,11 +189,8 @@ if find_spec("pandas") is None:
 
 
 def _run(
-    cursor: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any] | Sequence[object]
+    cursor: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any] | Sequence[object]
 ) -> duckdb.DuckDBPyConnection:
-    text = queries()[name]
-    if isinstance(params, Mapping):
-        text, params = narrowed(text, params)
     _no_pandas.asking = True
     try:
         return cursor.execute(text, params)
@@ -206,14 +211,14 @@ class Transaction(Reader):
     def execute(self, name: str, /, **params: Any) -> int:
         """Run a statement. Returns how many rows it wrote or removed."""
         self._show(name)
-        return _changed(_run(self._cursor, name, params))
+        return _changed(self._run(name, params))
 
     def load(self, name: str, batch: pa.Table, /, **params: Any) -> int:
         """`execute` for a statement that reads the in-memory table `batch`."""
         self._show(name)
         self._cursor.register("batch", batch)
         try:
-            return _changed(_run(self._cursor, name, params))
+            return _changed(self._run(name, params))
         finally:
             self._cursor.unregister("batch")
 

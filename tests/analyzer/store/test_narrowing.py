@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
@@ -71,10 +72,27 @@ def test_it_says_the_same_with_and_without_empty_grains(usage: Usage, name: str)
 def test_only_grains_with_something_in_them_are_scanned() -> None:
     params = asked("usage_series", (0, 0, 3600, 0))
     text, named = narrowed(queries()["usage_series"], params)
-    assert "usage_1m" in text
-    assert not any(view in text for view in ("usage_1d", "usage_1h", "usage_10s"))
+    assert "FROM hot_1m " in text
+    assert not any(grain in text for grain in ("_1d", "_1h", "_10s"))
     assert {"hours", "minutes"} <= set(named)
     assert not {"since", "days", "until"} & set(named)
+
+
+def test_files_are_read_where_the_range_reaches_into_them() -> None:
+    params = asked("usage_series", (0, 0, 3600, 0))
+    begin = params["hours"]
+    assert isinstance(begin, datetime)
+    query = queries()["usage_series"]
+
+    def views(newest: dict[str, datetime]) -> list[str]:
+        text, _ = narrowed(query, params, newest)
+        return re.findall(r"(?:usage|hot)_1[0msdh]+", text)
+
+    assert views({}) == ["hot_1m"]
+    assert views({"1m": begin - timedelta(minutes=1), "10s": begin}) == ["hot_1m"]
+    assert views({"1m": begin}) == ["usage_1m"]
+    days = asked("usage_series", (DAY, 0, 0, 0))
+    assert "FROM usage_1d " in narrowed(query, days, {})[0]  # days never move into files
 
 
 def test_an_empty_range_is_an_empty_answer(usage: Usage) -> None:
