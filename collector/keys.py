@@ -23,6 +23,13 @@ PAD = 8
 """Bytes readable behind the last one of a body or of the arena: both are read in words."""
 
 MOST_BYTES = 1 << 30
+MOST_SYMBOL_BYTES = 1 << 26
+"""All symbols are forgotten when they are more: a sender may invent new ones with every body."""
+
+MOST_SYMBOLS = 200_000
+"""Of one body; one with more is read without the loops."""
+
+LAST_NUMBER = (1 << 32) - 1
 FORGOTTEN = -1
 
 
@@ -88,6 +95,32 @@ class KeyIndex:
             grown = np.zeros(max(2 * len(self.arena), self.used + size + PAD), np.uint8)
             grown[: self.used] = self.arena[: self.used]
             self.arena = grown
+
+
+class SymbolIndex(KeyIndex):
+    """Symbols of remote write 2.0 → numbers that are never given twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+        self.found: Ints = np.empty((1 << 10, 3), np.int64)
+
+    def room(self, size: int) -> Ints:
+        """Room for the symbols of a body of `size` bytes, the same again and again."""
+        most = min(size // 2, MOST_SYMBOLS)  # an empty one takes two bytes
+        if len(self.found) < most:
+            self.found = np.empty((most, 3), np.int64)
+        return self.found
+
+    def number(self, room: Bytes, spans: Ints) -> bool:
+        """Give the bytes room[start:stop] of each span a number. False when there are no more."""
+        if self.given + len(spans) > LAST_NUMBER:
+            return False
+        if self.used > MOST_SYMBOL_BYTES:
+            self.clear()
+        self.remember(room, spans, np.arange(self.given, self.given + len(spans)))
+        self.given += len(spans)
+        return True
 
 
 def _room(most: int) -> tuple[Ints, Ints, npt.NDArray[np.float64], Ints]:

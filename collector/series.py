@@ -21,7 +21,7 @@ from collector.admission import Budgets, check_labels
 from collector.catalog import Catalog, Feed
 from collector.columns import NO_SERIES, SlotColumns
 from collector.config import LimitSettings
-from collector.keys import KeyIndex
+from collector.keys import KeyIndex, SymbolIndex
 from collector.mapping import MappingBook
 from collector.model import (
     UNKNOWN_TENANT,
@@ -103,6 +103,7 @@ class SeriesBook:
         self._budgets = budgets
         self._tables: dict[Origin, Table] = {}
         self._indexes: dict[Origin, KeyIndex] = {}
+        self.symbols = SymbolIndex()
         self._keys: list[tuple[Origin, bytes] | None] = []
         self._free: list[int] = []
         self._refusals: dict[int, Rejected] = {}

@@ -1,18 +1,23 @@
 """Prometheus remote write 2.0: `io.prometheus.write.v2.Request`, labels as symbol references.
 
-A series is known by its symbols joined. References are checked and counted before anything is
-joined: 55 kB of references to one long symbol would otherwise become gigabytes.
+A series is known by its symbols joined; to the compiled scan (`collector.loops.scan`) by their
+numbers, since nearly every symbol is known from the bodies before. References are checked and
+counted before anything is joined: 55 kB of references to one long symbol would otherwise become
+gigabytes.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
+import numpy.typing as npt
 
 from collector.config import LimitSettings
 from collector.decode import native_histogram
+from collector.decode.compression import Plain
 from collector.decode.protobuf import (
     BYTES,
     FIXED64,
@@ -26,21 +31,101 @@ from collector.decode.protobuf import (
     varint,
 )
 from collector.intake import Readings, Refused
+from collector.keys import PAD, SymbolIndex, scan
 from collector.model import Rejected, Rejection
 from collector.series import REPEATED, Origin, SeriesBook, short_key
 
 _ZERO = struct.pack("<d", 0.0)
 _APART = b"\xff"  # in no UTF-8 text
+_KEY_ROOM = 1 << 23
+"""Bytes for the keys of the series of a body that are not known: four a reference."""
+
+Ints = npt.NDArray[np.int64]
 
 
 def decode(
-    data: bytes, book: SeriesBook, origin: Origin, *, now_s: float, limits: LimitSettings
+    data: Plain, book: SeriesBook, origin: Origin, *, now_s: float, limits: LimitSettings
 ) -> Readings:
     """Read an uncompressed Request; a bad series is refused, the others are kept.
 
     Raises Rejected: MALFORMED when the bytes are no Request, TOO_MANY_FIELDS when it would unfold
     beyond the limits.
     """
+    loops = scan()
+    found = None
+    if loops is not None:
+        found = _compiled(loops, data, book, origin, now_s, limits)
+    return found or _general(data.tobytes(), book, origin, now_s, limits)
+
+
+def _compiled(
+    loops: ModuleType,
+    data: Plain,
+    book: SeriesBook,
+    origin: Origin,
+    now_s: float,
+    limits: LimitSettings,
+) -> Readings | None:
+    """What `_general` says, by the compiled scan; None when the body is odd as a whole."""
+    named = _symbols(loops, data, book.symbols)
+    if named is None:
+        return None
+    index, most = book.index(origin), limits.series_per_request
+    slots, ts_ms, values, others = index.scratch(most)
+    start_ms = np.empty(most, np.int64)
+    room = np.zeros(min(4 * data.length, _KEY_ROOM) + PAD, np.uint8)
+    count, left, began = loops.write_request_v2(
+        data.room, data.length, named, len(named), index.seed, index.table, index.entries,
+        index.known, index.arena, most, 2 * limits.labels, room[:-PAD], slots, ts_ms, values,
+        start_ms, others,
+    )  # fmt: skip
+    if count == loops.ODD:
+        return None
+    starts = start_ms[:count].copy() if began else None
+    found = Readings(slots[:count].copy(), ts_ms[:count].copy(), values[:count].copy(), starts)
+    if not left:
+        return found
+    # Learning pauses, and other bodies are read meanwhile in the same rooms.
+    text, spans = data.tobytes(), others[:left, :4].tolist()
+    reader = _Reader(text, book, origin, now_s, limits)
+    reader.symbols = [text[start:stop] for start, stop in named[:, :2].tolist()]
+    learnt: list[tuple[int, int, int]] = []
+    for start, stop, first, last in spans:
+        slot = reader.series(start, stop)
+        if last > first and slot >= 0 and book.is_kept(slot):
+            learnt.append((first, last, slot))
+    known = np.array(learnt, np.int64).reshape(-1, 3)
+    index.remember(room, known[:, :2].copy(), known[:, 2].copy())
+    return reader.readings(found)
+
+
+def _symbols(loops: ModuleType, data: Plain, index: SymbolIndex) -> Ints | None:
+    """Start, stop and number of every symbol, those met first among them; None when the body is
+    odd, or a symbol is no text."""
+    for _ in range(2):
+        count, unknown = loops.symbols(
+            data.room, data.length, index.seed, index.table, index.entries, index.known,
+            index.arena, index.room(data.length),
+        )  # fmt: skip
+        if count == loops.ODD:
+            return None
+        named: Ints = index.room(0)[:count]
+        if not unknown:
+            return named.copy()
+        spans = named[named[:, 2] < 0, :2].copy()
+        try:
+            for start, stop in spans.tolist():
+                data.room[start:stop].tobytes().decode()
+        except UnicodeDecodeError:
+            return None
+        if not index.number(data.room, spans):
+            return None
+    return None  # there was no room for all of them
+
+
+def _general(
+    data: bytes, book: SeriesBook, origin: Origin, now_s: float, limits: LimitSettings
+) -> Readings:
     reader = _Reader(data, book, origin, now_s, limits)
     entries: list[tuple[int, int]] = []
     for number, wire, start, stop in fields(data, 0, len(data)):
@@ -89,8 +174,8 @@ class _Reader:
         text(self._data, start, stop)
         self.symbols.append(self._data[start:stop])
 
-    def series(self, start: int, stop: int) -> None:
-        """Read the TimeSeries in data[start:stop]."""
+    def series(self, start: int, stop: int) -> int:
+        """Read the TimeSeries in data[start:stop]; its slot, -1 when it has none of its own."""
         refs: list[int] = []
         found: list[tuple[int, int, bytes]] = []
         natives: list[tuple[int, int]] = []
@@ -110,22 +195,24 @@ class _Reader:
         if natives:
             self._take_natives(refs, natives, created, exemplars)
         if found or (exemplars and not natives):
-            self._take(refs, found, created, 0 if natives else exemplars)
+            return self._take(refs, found, created, 0 if natives else exemplars)
+        return -1
 
     def _take(
         self, refs: list[int], found: list[tuple[int, int, bytes]], created: int, exemplars: int
-    ) -> None:
+    ) -> int:
         try:
             slot = self._slot(refs)
         except Rejected as rejected:
             self._refuse(rejected, len(found) or 1)
-            return
+            return -1
         self._exemplars += [slot] * exemplars
         for ts_ms, start_ms, value in found:
             self._slots.append(slot)
             self._ts_ms.append(ts_ms)
             self._start_ms.append(start_ms or created)
             self._values.append(value)
+        return slot
 
     def _take_natives(
         self, refs: list[int], natives: list[tuple[int, int]], created: int, exemplars: int
@@ -207,17 +294,34 @@ class _Reader:
         if self._bad > MOST_BAD:
             raise _too_many(f"more than {MOST_BAD} series that cannot be read")
 
-    def readings(self) -> Readings:
-        """Everything read, `start_ms` only when some sample has one."""
+    def readings(self, before: Readings | None = None) -> Readings:
+        """Everything read, after what was read before; `start_ms` only when some sample has one."""
         starts = np.array(self._start_ms, np.int64)
-        plain = Readings(
+        found = Readings(
             np.array(self._slots, np.int64),
             np.array(self._ts_ms, np.int64),
             np.frombuffer(b"".join(self._values), "<f8"),
             starts if starts.any() else None,
             tuple(self._refused.values()),
         )
-        return self._native.joined(plain, self._exemplars)
+        return self._native.joined(_after(before, found) if before else found, self._exemplars)
+
+
+def _after(first: Readings, then: Readings) -> Readings:
+    starts = None
+    if first.start_ms is not None or then.start_ms is not None:
+        starts = np.concatenate([_starts(first), _starts(then)])
+    return Readings(
+        np.concatenate([first.slots, then.slots]),
+        np.concatenate([first.ts_ms, then.ts_ms]),
+        np.concatenate([first.values, then.values]),
+        starts,
+        then.refused,
+    )
+
+
+def _starts(one: Readings) -> Ints:
+    return np.zeros(len(one.slots), np.int64) if one.start_ms is None else one.start_ms
 
 
 def _labels(parts: list[bytes]) -> dict[str, str]:

@@ -275,3 +275,185 @@ def rehash(old: Any, new: Any) -> None:
             while new[place, 0] != np.uint64(0):
                 place = (place + 1) & mask
             new[place, 0], new[place, 1] = old[row, 0], old[row, 1]
+
+
+@inlined
+def varint63(data: Any, at: int, end: int) -> Any:
+    """The number in a varint and where that ends; -1 there when it is cut short or of ten bytes."""
+    found: Any = np.int64(0)
+    shift = 0
+    while at < end and shift < 63:
+        byte: Any = np.int64(data[at])
+        at += 1
+        found |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return found, at
+        shift += 7
+    return np.int64(0), -1
+
+
+@loop(
+    "UniTuple(int64, 2)(uint8[::1], int64, uint64, uint64[:,::1], int64[:,::1], int64, uint8[::1],"
+    " int64[:,::1])"
+)
+def symbols(
+    data: Any, end: int, seed: Any, table: Any, entries: Any, known: int, arena: Any, found: Any
+) -> Any:
+    """The symbols of an `io.prometheus.write.v2.Request`: start, stop and number of each into
+    `found`, FORGOTTEN where it is not known.
+
+    Returns how many there are and how many are not known; ODD first where the body is not of the
+    usual form, or `found` has no room for them.
+    """
+    at = count = unknown = 0
+    expected: Any = 0
+    while at < end:
+        tag = data[at]
+        length, at = varint63(data, at + 1, end)
+        if at < 0 or length > end - at or tag & 0x87 != 0x02 or tag < 0x08:
+            return ODD, 0
+        start, at = at, at + length
+        if tag != 0x22:
+            continue
+        if count == len(found) or (count == 0 and length):  # the first one is empty
+            return ODD, 0
+        entry = expected
+        if not (
+            entry < known
+            and entries[entry, 1] == length
+            and same(data, start, arena, entries[entry, 0], length)
+        ):
+            key = hashed(data, start, at, seed)
+            entry = entry_of(data, start, at, key, table, entries, arena)
+        found[count, 0], found[count, 1], found[count, 2] = start, at, FORGOTTEN
+        if entry >= 0:
+            found[count, 2] = entries[entry, 2]
+            expected = entry + 1
+        else:
+            unknown += 1
+        count += 1
+    return count, unknown
+
+
+@loop(
+    "UniTuple(int64, 3)(uint8[::1], int64, int64[:,::1], int64, uint64, uint64[:,::1],"
+    " int64[:,::1], int64, uint8[::1], int64, int64, uint8[::1], int64[::1], int64[::1],"
+    " float64[::1], int64[::1], int64[:,::1])"
+)
+def write_request_v2(
+    data: Any,
+    end: int,
+    names: Any,
+    named: int,
+    seed: Any,
+    table: Any,
+    entries: Any,
+    known: int,
+    arena: Any,
+    most: int,
+    most_refs: int,
+    room: Any,
+    slots: Any,
+    ts_ms: Any,
+    values: Any,
+    start_ms: Any,
+    others: Any,
+) -> Any:
+    """Read the series of a Request that `symbols` has read (`named` rows of `names`).
+
+    A series is known by the numbers of its symbols, four bytes each, which are written into `room`.
+    Fills slots, ts_ms, values and start_ms (0 for none) with the lone samples of known series;
+    `others` with (start, stop) of every other series and (start, stop) of its key in `room`, where
+    a sample is all that is missing to know it.
+    Returns how many of both there are, or ODD first; and whether any has a start.
+    """
+    raw = values.view(np.uint64)
+    at = count = found = left = expected = kept = 0
+    began: Any = 0
+    while at < end:
+        tag = data[at]
+        length, at = varint63(data, at + 1, end)
+        if at < 0 or length > end - at or tag & 0x87 != 0x02 or tag < 0x08:
+            return ODD, 0, 0
+        start, at = at, at + length
+        if tag != 0x2A:
+            continue
+        count += 1
+        if count > most:
+            return ODD, 0, 0
+        pos, stop, top = start, at, kept
+        usual, referred, sampled = True, False, False
+        time, begin, created = np.int64(0), np.int64(0), np.int64(0)
+        value = np.uint64(0)
+        while usual and pos < stop:
+            inner = data[pos]
+            size, pos = varint63(data, pos + 1, stop)
+            if pos < 0:
+                usual = False
+            elif inner == 0x30:
+                created = size
+            elif size > stop - pos:
+                usual = False
+            elif inner == 0x2A:
+                pos += size
+            elif inner == 0x0A and not referred:
+                referred = True
+                last = pos + size
+                while usual and pos < last:
+                    ref, pos = varint63(data, pos, last)
+                    usual = pos > 0 and ref < named and top + 4 <= len(room)
+                    if usual:
+                        number = names[ref, 2]
+                        usual = number >= 0
+                        for byte in range(4):
+                            room[top + byte] = (number >> (8 * byte)) & 0xFF
+                        top += 4
+            elif inner == 0x12 and not sampled:
+                sampled = True
+                last = pos + size
+                while usual and pos < last:
+                    part = data[pos]
+                    if part == 0x09:
+                        usual = last - pos >= 9
+                        value = load64(data, pos + 1) if usual else value
+                        pos += 9
+                        continue
+                    number, pos = varint63(data, pos + 1, last)
+                    usual = pos > 0
+                    if part == 0x10:
+                        time = number
+                    elif part == 0x18:
+                        begin = number
+                    else:
+                        usual = False
+            else:
+                usual = False
+        if usual and not sampled:
+            continue
+        refs = (top - kept) // 4
+        if not usual or refs == 0 or refs % 2 or refs > most_refs:
+            others[left, 0], others[left, 1] = start, stop
+            others[left, 2] = others[left, 3] = 0
+            left += 1
+            continue
+        entry = expected
+        if not (
+            entry < known
+            and entries[entry, 1] == top - kept
+            and same(room, kept, arena, entries[entry, 0], top - kept)
+        ):
+            key = hashed(room, kept, top, seed)
+            entry = entry_of(room, kept, top, key, table, entries, arena)
+        slot = entries[entry, 2] if entry >= 0 else FORGOTTEN
+        if slot == FORGOTTEN:
+            others[left, 0], others[left, 1] = start, stop
+            others[left, 2], others[left, 3] = kept, top
+            left += 1
+            kept = top
+            continue
+        expected = entry + 1
+        slots[found], ts_ms[found], raw[found] = slot, time, value
+        start_ms[found] = begin if begin else created
+        began |= np.int64(start_ms[found] != 0)
+        found += 1
+    return found, left, began

@@ -51,7 +51,7 @@ class RemoteWriteReceiver:
             origin = Origin("remote_write_v2", claim)
             return bind(
                 remote_write_v2.decode,
-                data.tobytes(),
+                data,
                 origin=origin,
                 now_s=now_s,
                 limits=self._intake.widest,

@@ -57,7 +57,11 @@ def _remote_write(data: bytes) -> None:
 
 
 def _remote_write_v2(data: bytes) -> None:
-    _check(remote_write_v2.decode(data, book(), Origin("fuzz"), now_s=T / 1000, limits=LIMITS))
+    origin = Origin("fuzz")
+    known = book()
+    for _ in range(2):
+        body = Plain.of(data)
+        _check(remote_write_v2.decode(body, known, origin, now_s=T / 1000, limits=LIMITS))
 
 
 def _otlp_protobuf(data: bytes) -> None:

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from collector import loops
 from collector.decode.compression import Plain
 from collector.decode.remote_write import decode
+from collector.intake import Readings
 from collector.keys import SCAN, KeyIndex
-from collector.model import Rejected
-from collector.series import Origin, SeriesBook
+from collector.series import SeriesBook
 from tests.collector.books import book
+from tests.collector.decode.twins import ORIGIN, Said, T, told
+from tests.collector.decode.twins import Twins as OfForm
 from tests.collector.senders import STALE, field, sample, series, varint, write_request
 
-ORIGIN = Origin("remote_write")
-T = 1_795_000_000_000
 NAMES = ["partywall_finished_total", "partywall_waiting", "nobody_knows_this", ""]
 
 
@@ -32,40 +32,17 @@ def compiled() -> Iterator[None]:
     loops._loaded.clear()
 
 
-Said = tuple[str, list[tuple[bytes, int, bytes]], list[tuple[str, int]]]
+def read(data: bytes, known: SeriesBook, most: int) -> Readings:
+    return decode(Plain.of(data), known, ORIGIN, now_s=T / 1000, max_series=most)
 
 
-def said(data: bytes, known: SeriesBook, *, most: int = 1000) -> Said:
-    """What reading a body gives: why it was refused, its samples by key, the refused parts."""
-    known.begin_body()
-    try:
-        found = decode(Plain.of(data), known, ORIGIN, now_s=T / 1000, max_series=most)
-    except Rejected as rejected:
-        return rejected.reason, [], []
-    keys = {slot: key for key, slot in known.table(ORIGIN).items()}
-    samples = zip(
-        found.slots.tolist(), found.ts_ms.tolist(), (v.tobytes() for v in found.values), strict=True
-    )
-    refused = [(one.reason.value, one.count) for one in found.refused]
-    return "", sorted((keys[slot], ts, value) for slot, ts, value in samples), sorted(refused)
+def said(data: bytes, known: SeriesBook) -> Said:
+    return told(read, data, known, 1000)
 
 
-class Twins:
-    """Two books that were told the same; one is read by the NumPy form."""
-
+class Twins(OfForm):
     def __init__(self) -> None:
-        self.fast, self.plain = book(), book()
-
-    def agree(self, data: bytes, **limits: int) -> Said:
-        by_loops = said(data, self.fast, **limits)
-        kept = dict(loops._loaded)
-        loops._loaded.clear()
-        try:
-            by_numpy = said(data, self.plain, **limits)
-        finally:
-            loops._loaded.update(kept)
-        assert by_loops == by_numpy
-        return by_loops
+        super().__init__(read)
 
 
 def labels(number: int) -> dict[str, str]:

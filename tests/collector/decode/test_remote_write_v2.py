@@ -24,7 +24,7 @@ def read(
 ) -> Readings:
     target = book() if known is None else known
     bounds = limits or LimitSettings()
-    return decode(data, target, Origin("v2"), now_s=T / 1000, limits=bounds)
+    return decode(Plain.of(data), target, Origin("v2"), now_s=T / 1000, limits=bounds)
 
 
 def test_a_series_is_the_same_as_through_version_1():

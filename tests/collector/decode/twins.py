@@ -1,0 +1,55 @@
+"""Two books that were told the same: one read by the compiled loops, one by the form without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from collector import loops
+from collector.intake import Readings
+from collector.model import Rejected
+from collector.series import Origin, SeriesBook
+from tests.collector.books import book
+
+ORIGIN = Origin("twins")
+T = 1_795_000_000_000
+
+Read = Callable[[bytes, SeriesBook, int], Readings]
+Sample = tuple[bytes, int, bytes, int]
+Said = tuple[str, list[Sample], list[tuple[str, int]]]
+
+
+def told(read: Read, data: bytes, known: SeriesBook, most: int) -> Said:
+    """What reading a body gives: why it was refused, its samples by key, the refused parts."""
+    known.begin_body()
+    try:
+        found = read(data, known, most)
+    except Rejected as rejected:
+        return rejected.reason, [], []
+    keys = {slot: entry[1] for slot, entry in enumerate(known._keys) if entry}
+    starts = [0] * len(found.slots) if found.start_ms is None else found.start_ms.tolist()
+    samples = zip(
+        found.slots.tolist(), found.ts_ms.tolist(), (v.tobytes() for v in found.values), starts,
+        strict=True,
+    )  # fmt: skip
+    refused = [(one.reason.value, one.count) for one in found.refused]
+    said = sorted((keys[slot], ts, value, start) for slot, ts, value, start in samples)
+    return "", said, sorted(refused)
+
+
+class Twins:
+    """`agree` reads a body by both forms, which must say the same of it."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self.fast, self.plain = book(), book()
+
+    def agree(self, data: bytes, *, most: int = 1000) -> Said:
+        by_loops = told(self._read, data, self.fast, most)
+        kept = dict(loops._loaded)
+        loops._loaded.clear()
+        try:
+            without = told(self._read, data, self.plain, most)
+        finally:
+            loops._loaded.update(kept)
+        assert by_loops == without
+        return by_loops
