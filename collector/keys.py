@@ -6,7 +6,9 @@ so it may forget at any time. See `collector.loops.scan` for what the arrays hol
 
 from __future__ import annotations
 
+import hashlib
 import secrets
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -17,8 +19,11 @@ from collector.loops import compiled
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Group = tuple[Sequence[int], int, bool]
+"""Slots, how many of them are buckets, and whether the last is a sum."""
 
 SCAN = "collector.loops.scan"
+POINTS = "collector.loops.points"
 PAD = 8
 """Bytes readable behind the last one of a body or of the arena: both are read in words."""
 
@@ -29,6 +34,9 @@ MOST_SYMBOL_BYTES = 1 << 26
 MOST_SYMBOLS = 200_000
 """Of one body; one with more is read without the loops."""
 
+MOST_MEMBERS = 1 << 23
+MOST_CONTEXTS = 100_000
+
 LAST_NUMBER = (1 << 32) - 1
 FORGOTTEN = -1
 
@@ -36,6 +44,11 @@ FORGOTTEN = -1
 def scan() -> ModuleType | None:
     """The compiled loops, None while there are none."""
     return compiled(SCAN)
+
+
+def point_loops() -> ModuleType | None:
+    """Those for OTLP; an index needs the others as well."""
+    return compiled(POINTS) if scan() is not None else None
 
 
 class KeyIndex:
@@ -121,6 +134,63 @@ class SymbolIndex(KeyIndex):
         self.remember(room, spans, np.arange(self.given, self.given + len(spans)))
         self.given += len(spans)
         return True
+
+
+class PointIndex(KeyIndex):
+    """Keys of OTLP data points → groups of slots. See `collector.loops.points`."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        super().clear()
+        self.groups: Ints = np.zeros((1 << 9, 3), np.int64)
+        self.members: Ints = np.zeros(1 << 10, np.int64)
+        self._owner: Ints = np.zeros(1 << 10, np.int64)
+        self._grouped = self._filled = 0
+
+    def learn(self, room: Bytes, spans: Ints, groups: Sequence[Group]) -> None:
+        """The bytes room[start:stop] of each span mean the group."""
+        if self._filled > MOST_MEMBERS:
+            self.clear()
+        first = self._grouped
+        for slots, buckets, summed in groups:
+            end = self._filled + len(slots)
+            self._grow(end)
+            self.members[self._filled : end] = slots
+            self._owner[self._filled : end] = self._grouped
+            self.groups[self._grouped] = self._filled, buckets, summed
+            self._filled, self._grouped = end, self._grouped + 1
+        self.remember(room, spans, np.arange(first, self._grouped))
+
+    def forget(self, slots: Ints) -> None:
+        """These slots mean something else from now on."""
+        gone = np.isin(self.members[: self._filled], slots)
+        super().forget(np.unique(self._owner[: self._filled][gone]))
+
+    def _grow(self, members: int) -> None:
+        while members > len(self.members):
+            self.members = np.concatenate([self.members, np.zeros_like(self.members)])
+            self._owner = np.concatenate([self._owner, np.zeros_like(self._owner)])
+        if self._grouped == len(self.groups):
+            self.groups = np.concatenate([self.groups, np.zeros_like(self.groups)])
+
+
+class Contexts:
+    """Numbers that are never given twice, for what stands above data points."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._given = 0
+
+    def number(self, context: bytes) -> int:
+        """The number of a context; another one when it was forgotten meanwhile."""
+        key = hashlib.blake2b(context, digest_size=16).digest()
+        found = self._numbers.get(key)
+        if found is None:
+            if len(self._numbers) >= MOST_CONTEXTS:
+                self._numbers.clear()
+            found = self._numbers[key] = self._given
+            self._given += 1
+        return found
 
 
 def _room(most: int) -> tuple[Ints, Ints, npt.NDArray[np.float64], Ints]:

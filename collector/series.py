@@ -21,7 +21,7 @@ from collector.admission import Budgets, check_labels
 from collector.catalog import Catalog, Feed
 from collector.columns import NO_SERIES, SlotColumns
 from collector.config import LimitSettings
-from collector.keys import KeyIndex, SymbolIndex
+from collector.keys import Contexts, KeyIndex, PointIndex, SymbolIndex
 from collector.mapping import MappingBook
 from collector.model import (
     UNKNOWN_TENANT,
@@ -103,7 +103,9 @@ class SeriesBook:
         self._budgets = budgets
         self._tables: dict[Origin, Table] = {}
         self._indexes: dict[Origin, KeyIndex] = {}
+        self._points: dict[Origin, PointIndex] = {}
         self.symbols = SymbolIndex()
+        self.contexts = Contexts()
         self._keys: list[tuple[Origin, bytes] | None] = []
         self._free: list[int] = []
         self._refusals: dict[int, Rejected] = {}
@@ -125,6 +127,10 @@ class SeriesBook:
     def index(self, origin: Origin) -> KeyIndex:
         """What of the table of an origin the compiled loops can read."""
         return self._indexes.setdefault(origin, KeyIndex())
+
+    def points(self, origin: Origin) -> PointIndex:
+        """What the compiled loops can read of the data points of an origin."""
+        return self._points.setdefault(origin, PointIndex())
 
     def places(self, tenants: npt.NDArray[np.int64], *, now_s: float) -> npt.NDArray[np.int64]:
         """Where the budgets keep these of `tenants`: looked up once and not with every body."""
@@ -221,7 +227,7 @@ class SeriesBook:
             if self._keys[slot] is not None:
                 self._forget(slot)
         if len(gone):
-            for index in self._indexes.values():
+            for index in (*self._indexes.values(), *self._points.values()):
                 index.forget(gone)
 
     def _dead_slot(self, origin: Origin, key: bytes, refusal: Rejected | None, now_s: float) -> int:

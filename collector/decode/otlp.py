@@ -117,16 +117,15 @@ def read(
 
     All other resource attributes are told apart by one label with their hash.
     """
-    sink = _Sink(book, claim, keep, limits, now_s)
+    sink = Sink(book, claim, keep, limits, now_s)
     for point in points:
-        try:
-            sink.add(point)
-        except Rejected as rejected:
-            sink.refuse(rejected)
+        sink.take(point)
     return sink.readings()
 
 
-class _Sink:
+class Sink:
+    """Takes points one by one, and says what came of them."""
+
     def __init__(
         self,
         book: SeriesBook,
@@ -151,8 +150,17 @@ class _Sink:
         self._values: list[float] = []
         self._refused: dict[Rejection, Refused] = {}
 
-    def add(self, point: Point) -> None:
-        """Take a point; a histogram becomes several samples."""
+    def take(self, point: Point) -> list[int]:
+        """Take a point, or count it as refused; the slots of its samples. A histogram becomes
+        several: a bucket each, the count, the sum."""
+        before = len(self._slots)
+        try:
+            self._add(point)
+        except Rejected as rejected:
+            self._refuse(rejected)
+        return self._slots[before:]
+
+    def _add(self, point: Point) -> None:
         if point.metric.kind is None:
             raise _invalid("temporality must be cumulative (2) or, for what only rises, delta (1)")
         if not point.ts_ms:
@@ -219,7 +227,7 @@ class _Sink:
             labels["otel_resource"] = digest.hexdigest()
         return labels
 
-    def refuse(self, why: Rejected) -> None:
+    def _refuse(self, why: Rejected) -> None:
         """Count a point that cannot be taken. Raises Rejected when there are too many."""
         self._bad += 1
         if why.reason is Rejection.TOO_MANY_FIELDS:

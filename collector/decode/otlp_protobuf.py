@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from collector.decode.otlp import MAX_BUCKETS, Exponential, Metric, Point, kind_of
@@ -12,9 +12,9 @@ from collector.decode.protobuf import BYTES, FIXED64, fields, malformed, signed,
 from collector.model import Rejected, Rejection
 
 _DOUBLE = struct.Struct("<d")
-_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL, _SUMMARY = 5, 7, 9, 10, 11
-_ATTRIBUTES = {_GAUGE: 7, _SUM: 7, _HISTOGRAM: 9, _EXPONENTIAL: 1, _SUMMARY: 7}
-_FLAGS = {_GAUGE: 8, _SUM: 8, _HISTOGRAM: 10, _EXPONENTIAL: 10, _SUMMARY: 8}
+GAUGE, SUM, HISTOGRAM, _EXPONENTIAL, _SUMMARY = 5, 7, 9, 10, 11
+_ATTRIBUTES = {GAUGE: 7, SUM: 7, HISTOGRAM: 9, _EXPONENTIAL: 1, _SUMMARY: 7}
+_FLAGS = {GAUGE: 8, SUM: 8, HISTOGRAM: 10, _EXPONENTIAL: 10, _SUMMARY: 8}
 _NO_VALUE = 1
 
 MAX_ENTRIES = 200_000
@@ -23,16 +23,66 @@ MAX_ENTRIES = 200_000
 Message = dict[int, list[tuple[int, int, int]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The data of a metric, at data[start:stop]: a Gauge, a Sum ... (`which`, its field)."""
+
+    name: str
+    unit: str
+    which: int
+    start: int
+    stop: int
+
+    def metric(self, temporality: int, *, monotonic: bool) -> Metric:
+        """The head of its points; only a sum says whether it is monotonic."""
+        rises = self.which != SUM or monotonic
+        kind = kind_of(temporality, level=self.which == GAUGE, monotonic=rises)
+        return Metric(self.name, self.unit, kind, monotonic=rises)
+
+
+Spans = Sequence[tuple[int, int]]
+
+
 def points(data: bytes) -> Iterator[Point]:
     """All data points of a request. Raises Rejected(MALFORMED)."""
+    for spans, bodies in resources(data):
+        resource = attributes_of(data, spans)
+        for body in bodies:
+            yield from points_of(data, body, resource)
+
+
+def resources(data: bytes) -> Iterator[tuple[Spans, Iterator[Body]]]:
+    """The messages that tell of a resource, and what was measured there."""
     for _, at, end in _message(data, 0, len(data)).get(1, []):
-        resource_metrics = _message(data, at, end)
-        resource: dict[str, str] = {}
-        for _, first, last in resource_metrics.get(1, []):
-            resource |= _attributes(data, _message(data, first, last).get(1, []))
-        for _, first, last in resource_metrics.get(2, []):
-            for _, start, stop in _message(data, first, last).get(2, []):
-                yield from _metric(data, start, stop, resource)
+        found = _message(data, at, end)
+        yield [entry[1:] for entry in found.get(1, [])], _bodies(data, found.get(2, []))
+
+
+def _bodies(data: bytes, scopes: list[tuple[int, int, int]]) -> Iterator[Body]:
+    for _, first, last in scopes:
+        for _, start, stop in _message(data, first, last).get(2, []):
+            head = _message(data, start, stop)
+            name, unit = (_text(data, head.get(number)) for number in (1, 3))
+            for which in _ATTRIBUTES:
+                for _, at, end in head.get(which, []):
+                    yield Body(name, unit, which, at, end)
+
+
+def attributes_of(data: bytes, resource: Spans) -> dict[str, str]:
+    """The attributes of a resource."""
+    found: dict[str, str] = {}
+    for first, last in resource:
+        found |= _attributes(data, _message(data, first, last).get(1, []))
+    return found
+
+
+def points_of(data: bytes, body: Body, resource: dict[str, str]) -> Iterator[Point]:
+    """The points of a metric."""
+    found = _message(data, body.start, body.stop)
+    temporality = 2 if body.which == _SUMMARY else _number(found.get(2))
+    metric = body.metric(temporality, monotonic=bool(_number(found.get(3))))
+    for _, start, stop in found.get(1, []):
+        yield point_of(data, start, stop, metric, body.which, resource)
 
 
 def _message(data: bytes, at: int, end: int) -> Message:
@@ -45,18 +95,11 @@ def _message(data: bytes, at: int, end: int) -> Message:
     return found
 
 
-def _metric(data: bytes, at: int, end: int, resource: dict[str, str]) -> Iterator[Point]:
-    head = _message(data, at, end)
-    name, unit = (_text(data, head.get(number)) for number in (1, 3))
-    for which in _ATTRIBUTES:
-        for _, first, last in head.get(which, []):
-            body = _message(data, first, last)
-            monotonic = which != _SUM or bool(_number(body.get(3)))
-            temporality = 2 if which == _SUMMARY else _number(body.get(2))
-            kind = kind_of(temporality, level=which == _GAUGE, monotonic=monotonic)
-            metric = Metric(name, unit, kind, monotonic=monotonic)
-            for _, start, stop in body.get(1, []):
-                yield _point(data, _message(data, start, stop), metric, which, resource)
+def point_of(
+    data: bytes, start: int, stop: int, metric: Metric, which: int, resource: dict[str, str]
+) -> Point:
+    """The point in data[start:stop]."""
+    return _point(data, _message(data, start, stop), metric, which, resource)
 
 
 def _point(
@@ -70,7 +113,7 @@ def _point(
         _fixed(data, found.get(2)) // 1_000_000,
         stale=bool(_number(found.get(_FLAGS[which])) & _NO_VALUE),
     )
-    if which in {_GAUGE, _SUM}:
+    if which in {GAUGE, SUM}:
         return replace(point, value=_value(data, found))
     point = replace(point, count=_fixed(data, found.get(4)), total=_double(data, found.get(5)))
     if which == _SUMMARY:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 
 from collector.config import LimitSettings, TenancySettings
-from collector.decode import otlp, otlp_json, otlp_protobuf
+from collector.decode import otlp, otlp_json, otlp_scan
 from collector.decode.compression import inflate
 from collector.intake import Accepted, Intake, Readings
 from collector.model import Rejected, Rejection
@@ -40,13 +40,14 @@ class OtlpReceiver:
 
     async def answer(self, request: Request, claim: Claim) -> Reply:
         """Decode, admit, append; see `Receiver`."""
-        parse = otlp_json.points if request.media_type == JSON else otlp_protobuf.points
         now_s = request.now_ms / 1000
 
         def decode(book: SeriesBook) -> Readings:
-            points = parse(self._body(request))
-            limits = self._intake.widest
-            return otlp.read(points, book, claim, self._keep, limits, now_s=now_s)
+            body, limits = self._body(request), self._intake.widest
+            if request.media_type == JSON:
+                points = otlp_json.points(body)
+                return otlp.read(points, book, claim, self._keep, limits, now_s=now_s)
+            return otlp_scan.read(body, book, claim, self._keep, limits, now_s=now_s)
 
         accepted = await self._intake.samples(decode, now_ms=request.now_ms, sender=request.sender)
         if accepted.refused and accepted.shed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,9 @@ NAMES = ["partywall_finished_total", "partywall_waiting", "nobody_knows_this", "
 METADATA = field(5, b"\x08\x01\x18\x02")
 CREATED = b"\x30" + varint(T - 9)
 EXEMPLAR = field(4, b"\x11" + bytes(8))
+
+
+CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,6 +101,15 @@ def test_mutated_bodies(rng: random.Random) -> None:
         body[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
     twins.agree(bytes(body))
     twins.agree(whole)
+
+
+def test_what_fuzzing_found() -> None:
+    bodies = [file.read_bytes() for file in sorted((CORPUS / "remote_write_v2").iterdir())]
+    assert bodies
+    twins = Twins(read)
+    for body in bodies:
+        twins.agree(body)
+        twins.agree(body)
 
 
 def test_a_body_cut_at_any_byte() -> None:

@@ -14,7 +14,7 @@ ORIGIN = Origin("twins")
 T = 1_795_000_000_000
 
 Read = Callable[[bytes, SeriesBook, int], Readings]
-Sample = tuple[bytes, int, bytes, int]
+Sample = tuple[str, int, bytes, int]
 Said = tuple[str, list[Sample], list[tuple[str, int]]]
 
 
@@ -25,7 +25,7 @@ def told(read: Read, data: bytes, known: SeriesBook, most: int) -> Said:
         found = read(data, known, most)
     except Rejected as rejected:
         return rejected.reason, [], []
-    keys = {slot: entry[1] for slot, entry in enumerate(known._keys) if entry}
+    keys = {slot: f"{e[0].door} {e[1]!r}" for slot, e in enumerate(known._keys) if e}
     starts = [0] * len(found.slots) if found.start_ms is None else found.start_ms.tolist()
     samples = zip(
         found.slots.tolist(), found.ts_ms.tolist(), (v.tobytes() for v in found.values), starts,
