@@ -44,8 +44,10 @@ def read(
         return otlp.read(points, book, claim, keep, limits, now_s=now_s)
     reader = _Reader(loops, data, book, claim, Sink(book, claim, keep, limits, now_s))
     for resource, bodies in otlp_protobuf.resources(data):
+        reader.resource(resource)
         for body in bodies:
-            reader.body(body, resource)
+            reader.body(body)
+    reader.resource(())
     return reader.readings()
 
 
@@ -65,13 +67,19 @@ class _Reader:
         self._kept = self._found = self._expected = 0
         self._spans: list[tuple[int, int]] = []
         self._groups: list[Group] = []
-        self._resource: Spans | None = None
+        self._resource: Spans = ()
         self._attributes: dict[str, str] | None = None
+        self._idle = False
 
-    def body(self, body: Body, resource: Spans) -> None:
+    def resource(self, resource: Spans) -> None:
+        """What follows is of this resource. One of which no point was known is read even if it has
+        none: known points prove that it can be."""
+        if self._idle:
+            self._labels()
+        self._resource, self._attributes, self._idle = resource, None, True
+
+    def body(self, body: Body) -> None:
         """Read the points of a metric."""
-        if resource is not self._resource:
-            self._resource, self._attributes = resource, None
         metric = self._metric(body)
         if metric is None:
             for point in otlp_protobuf.points_of(self._data, body, self._labels()):
@@ -87,6 +95,7 @@ class _Reader:
         )  # fmt: skip
         if kept == self._loops.FULL:
             raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {MAX_SAMPLES} samples: split it")
+        self._idle &= found == self._found
         self._kept, self._found = kept, found
         for start, stop, first, last in self._others[:left].tolist():
             self._other(body, metric, start, stop, (first, last))
@@ -115,13 +124,13 @@ class _Reader:
         return metric if metric.kind is not None else None
 
     def _context(self, body: Body, metric: Metric) -> int:
-        above = b"".join(self._data[first:last] for first, last in self._resource or ())
+        above = b"".join(self._data[first:last] for first, last in self._resource)
         said = (body.name, body.unit, body.which, metric.kind, metric.monotonic)
         return self._book.contexts.number(repr(said).encode("utf-8", "replace") + above)
 
     def _labels(self) -> dict[str, str]:
         if self._attributes is None:
-            self._attributes = otlp_protobuf.attributes_of(self._data, self._resource or ())
+            self._attributes = otlp_protobuf.attributes_of(self._data, self._resource)
         return self._attributes
 
     def readings(self) -> Readings:

@@ -202,6 +202,15 @@ def test_the_same_points_elsewhere_are_other_series() -> None:
     assert len(seen) == 3 * len(everywhere)
 
 
+def test_a_resource_that_cannot_be_read_refuses_the_body_even_without_points() -> None:
+    twins = Twins(read)
+    twins.agree(whole())
+    bad = field(1, field(1, field(1, b"\x0a\xff")) + field(2, b""))
+    assert twins.agree(bad)[0] == "malformed-body"
+    assert twins.agree(whole() + bad)[0] == "malformed-body"
+    assert twins.agree(bad + whole())[0] == "malformed-body"
+
+
 def test_a_sum_that_comes_and_goes() -> None:
     twins = Twins(read)
     with_sum, without = (
