@@ -64,7 +64,8 @@ def _module(name: str, cache: Path | None) -> ModuleType | None:
         return None
     began = time.perf_counter()
     try:
-        _keep_code_in(name, cache)
+        for folder in _keep_code_in(name, cache):
+            drop_old_code(folder, name)
         module = importlib.import_module(name)
     except Exception:  # a loop that cannot be had is no reason not to serve
         log.warning("no compiled loops of %s: NumPy does their work", name, exc_info=True)
@@ -73,13 +74,33 @@ def _module(name: str, cache: Path | None) -> ModuleType | None:
     return module
 
 
-def _keep_code_in(name: str, cache: Path | None) -> None:
-    """Beside the source where that can be written, else in `cache`."""
+def _keep_code_in(name: str, cache: Path | None) -> list[Path]:
+    """Machine code is kept beside the source where that can be written, else in `cache`. Returns
+    where the module's lies."""
     spec = importlib.util.find_spec(name)
     beside = Path(spec.origin).parent if spec and spec.origin else None
-    if cache is not None and beside is not None and not os.access(beside, os.W_OK):
+    if beside is None:
+        return []
+    if cache is not None and not os.access(beside, os.W_OK):
         cache.mkdir(parents=True, exist_ok=True)
         numba().config.CACHE_DIR = str(cache)
+        return [cache]
+    return [beside / "__pycache__"]
+
+
+def drop_old_code(folder: Path, name: str) -> None:
+    """Remove the module's code in `folder` that is older than any source of its package: numba
+    itself looks at the age of one file, and helpers stand in others."""
+    package, _, module = name.rpartition(".")
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    sources = [
+        s for place in spec.submodule_search_locations or () for s in Path(place).glob("*.py")
+    ]
+    newest = max(source.stat().st_mtime_ns for source in sources)
+    for index in folder.rglob(f"{module}.*.nbi"):
+        if index.stat().st_mtime_ns < newest:
+            index.unlink(missing_ok=True)
 
 
 def loop(*signatures: str) -> Callable[[Loop], Loop]:

@@ -6,9 +6,6 @@ The context is the number of everything that stands above the points: resource, 
 key's entry leads to a row of `groups`: where its slots begin in `members`, how many buckets it has
 (0: it is a number) and whether a sum. A histogram has a slot for each bucket, one for the count,
 and one for the sum, in this order.
-
-The helpers of `collector.loops.scan` are compiled in: numba's cache does not notice when those
-change, so change a line here as well then.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@
 
 Known keys stand one after the other in `arena`; `entries` holds (place, length, slot) of each, in
 that order; `table` is open addressing: (hash, entry), with hash 0 for a free row.
-
-All helpers stand in this file: numba's cache looks at the age of the file it was asked to keep.
 """
 
 from __future__ import annotations
