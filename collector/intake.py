@@ -40,6 +40,7 @@ ADMIT = "collector.loops.admit"
 SWEEP_S = 60.0
 SILENT = 255
 """State of a part of a native histogram whose refusal another part tells."""
+NO_STARTS = np.empty(0, np.int64)
 GENERATION_SERIES = 1_500_000
 """Series declared before a generation is renewed: both ends keep a table of all of them."""
 
@@ -268,22 +269,27 @@ class Intake:
     ) -> tuple[list[Frame], Accepted] | None:
         """By the compiled loop, where nothing is refused and nothing is special; else None."""
         loops = compiled(ADMIT)
-        special = (readings.start_ms, readings.owner, readings.exemplars)
-        if loops is None or any(one is not None for one in special):
+        exemplars = readings.exemplars is not None and readings.exemplars.size
+        if loops is None or readings.owner is not None or exemplars:
             return None
         count, columns, limits = len(readings.slots), book.columns, self._limits
         sids, times, values = np.empty(count, np.uint32), np.empty(count, np.int64), np.empty(count)
         senders, sent = np.empty(count, np.int64), np.zeros(len(book.tenants), np.int64)
+        starts = NO_STARTS if readings.start_ms is None else readings.start_ms
+        begins = np.empty(len(starts), np.int64)
         live, ignored, who = loops.admit(
             readings.slots, readings.ts_ms, readings.values, columns.sid, columns.second,
             columns.tenant, columns.state, columns.scale, columns.seen_s, now_ms / 1000,
-            now_ms - int(limits.past_s * 1000), now_ms + int(limits.future_s * 1000),
-            sids, times, values, senders, sent,
+            now_ms - int(limits.past_s * 1000), now_ms + int(limits.future_s * 1000), starts,
+            sids, times, values, begins, senders, sent,
         )  # fmt: skip
         if live == loops.NOT_PLAIN or not self._pay(book, senders[:who], sent, now_ms / 1000):
             return None
-        frames: list[Frame] = [Samples(sids[:live], times[:live], values[:live])] if live else []
-        return frames, Accepted(live, 0, ignored, readings.refused)
+        if not live:
+            return [], Accepted(0, 0, ignored, readings.refused)
+        began = None if readings.start_ms is None else begins[:live]
+        frame = Samples(sids[:live], times[:live], values[:live], began)
+        return [frame], Accepted(live, 0, ignored, readings.refused)
 
     def _pay(
         self,

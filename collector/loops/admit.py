@@ -20,8 +20,8 @@ NOT_PLAIN = -1
 
 @loop(
     "UniTuple(int64, 3)(int64[::1], int64[::1], float64[::1], int64[::1], int64[::1], int32[::1],"
-    " uint8[::1], float64[::1], float64[::1], float64, int64, int64,"
-    " uint32[::1], int64[::1], float64[::1], int64[::1], int64[::1])"
+    " uint8[::1], float64[::1], float64[::1], float64, int64, int64, int64[::1],"
+    " uint32[::1], int64[::1], float64[::1], int64[::1], int64[::1], int64[::1])"
 )
 def admit(
     slots: Any,
@@ -36,13 +36,16 @@ def admit(
     now_s: float,
     oldest_ms: int,
     newest_ms: int,
+    starts: Any,
     sids: Any,
     times: Any,
     numbers: Any,
+    begins: Any,
     senders: Any,
     sent: Any,
 ) -> Any:
-    """Fill sids, times and numbers (values in their unit) with what is live.
+    """Fill sids, times, numbers (values in their unit) and, where there are `starts`, begins with
+    what is live.
 
     `senders` gets each tenant once, and `sent` (zeros, an entry a tenant) how many samples it has.
     Returns how many samples are live, how many ignored, how many senders; NOT_PLAIN first when
@@ -70,6 +73,8 @@ def admit(
         stale = np.float64(value).view(np.uint64) == STALE
         sids[live] = sid[slot]
         times[live] = ts
+        if len(starts):
+            begins[live] = starts[at]
         numbers[live] = value if stale or scale[slot] == 1.0 else value * scale[slot]
         live += 1
     return live, ignored, who

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,11 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
     loops._loaded.clear()
 
 
-def readings(slots: list[int], values: list[float], ts_ms: list[int]) -> Readings:
-    return Readings(np.array(slots, np.int64), np.array(ts_ms, np.int64), np.array(values))
+def readings(
+    slots: list[int], values: list[float], ts_ms: list[int], start_ms: list[int] | None = None
+) -> Readings:
+    starts = None if start_ms is None else np.array(start_ms, np.int64)
+    return Readings(np.array(slots, np.int64), np.array(ts_ms, np.int64), np.array(values), starts)
 
 
 VALUES = [0.0, -0.0, 1.5, 1e300, STALE, float("nan"), float("inf"), -1.0]
@@ -91,7 +95,10 @@ def test_any_readings(twins: Twins, rng: random.Random, sound: bool) -> None:
     values = [rng.choice(VALUES[:5] if sound else VALUES) for _ in range(count)]
     odd_times = [NOW - 15 * 86_400_000, NOW + 700_000, -(2**63), 2**63 - 1]
     ts_ms = [NOW if sound or rng.random() < 0.9 else rng.choice(odd_times) for _ in range(count)]
-    twins.agree(readings(slots, values, ts_ms), NOW + rng.choice([0, 30_000, 100_000]))
+    starts = (
+        [NOW - rng.choice([0, 5, 60_000]) for _ in range(count)] if rng.random() < 0.5 else None
+    )
+    twins.agree(readings(slots, values, ts_ms, starts), NOW + rng.choice([0, 30_000, 100_000]))
 
 
 def test_a_sound_body_is_taken_by_the_loop_and_an_odd_one_is_not(twins: Twins) -> None:
@@ -99,6 +106,10 @@ def test_a_sound_body_is_taken_by_the_loop_and_an_odd_one_is_not(twins: Twins) -
     sound = [(0, 1.0), (2, STALE), (2, 2000.0), (3, 4.0), (4, 5.0)]
     slots, values = [s for s, _ in sound], [v for _, v in sound]
     assert twins.agree(readings(slots, values, [later] * 5), later)
+    assert twins.agree(readings(slots, values, [later] * 5, [1, 2, 3, 4, 5]), later)
+    without = replace(readings(slots, values, [later] * 5), exemplars=np.zeros(0, np.int64))
+    assert twins.agree(without, later)
+    assert not twins.agree(replace(without, exemplars=np.array([2])), later)
     assert not twins.agree(readings(slots, [-1.0, *values[1:]], [later] * 5), later)
     assert not twins.agree(readings([5], [1.0], [later]), later)
     assert not twins.agree(readings([6], [1.0], [later]), later)
