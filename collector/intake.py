@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -31,7 +29,7 @@ from collector.model import (
 )
 from collector.oddities import Oddities
 from collector.quarantine import Quarantine
-from collector.reader import Reader
+from collector.reader import Later, Reader
 from collector.series import IGNORED, REFUSED, LearntEnough, SeriesBook
 from collector.spool import Spool
 from collector.tenancy import Resolver
@@ -164,11 +162,9 @@ class Intake:
 
         Raises Rejected when the body as a whole cannot be read, or the spool cannot take it.
         """
-        done, accepted = await self.aside(lambda: self._take(decode, now_ms), sender)
-        await asyncio.wrap_future(done)
-        return self._counted(accepted)
+        return self._counted(await self.aside(lambda: self._take(decode, now_ms), sender))
 
-    async def aside(self, work: Callable[[], Answer], sender: str = "") -> Answer:
+    async def aside(self, work: Callable[[], Answer | Later[Answer]], sender: str = "") -> Answer:
         """What `work` returns, run on the intake's thread when the sender's turn has come.
 
         Raises Rejected at once while the spool takes nothing: reading the body would be in vain,
@@ -177,7 +173,7 @@ class Intake:
         self._spool.check()
         return await self._reader.run(sender, work)
 
-    def _take(self, decode: Decode, now_ms: int) -> tuple[Future[None], Accepted]:
+    def _take(self, decode: Decode, now_ms: int) -> Later[Accepted]:
         book = self._current_book(now_ms / 1000)
         before = book.begin_body()
         try:
@@ -191,7 +187,7 @@ class Intake:
         # Series stay "fresh" until a spool took them: a later request carries them then.
         done = self._spool.enqueue([*book.fresh, *frames], generation=self._generation)
         book.fresh = []
-        return done, accepted
+        return Later(done, accepted)
 
     async def rows(
         self,
@@ -203,21 +199,18 @@ class Intake:
         sender: str = "",
     ) -> Accepted:
         """Append usage rows whose tenants are resolved, as far as the tenants' rates allow."""
-        done, kept, shed = await self.aside(
-            lambda: self._take_rows(table, batch_id, now_ms), sender
-        )
-        if done is not None:
-            await asyncio.wrap_future(done)
+        kept, shed = await self.aside(lambda: self._take_rows(table, batch_id, now_ms), sender)
         return self._counted(Accepted(rows=kept, refused=(*refused, *shed)))
 
     def _take_rows(
         self, table: pa.Table, batch_id: str, now_ms: int
-    ) -> tuple[Future[None] | None, int, list[Refused]]:
+    ) -> tuple[int, list[Refused]] | Later[tuple[int, list[Refused]]]:
         keep, shed = self._within_rate(table, now_ms / 1000)
         kept = table if keep.all() else table.filter(pa.array(keep))
         if not kept.num_rows:
-            return None, 0, shed
-        return self._spool.enqueue([UsageRows(kept, batch_id)]), kept.num_rows, shed
+            return 0, shed
+        done = self._spool.enqueue([UsageRows(kept, batch_id)])
+        return Later(done, (kept.num_rows, shed))
 
     def _counted(self, accepted: Accepted) -> Accepted:
         self._metrics.samples.inc(accepted.samples)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from collector.model import Rejected, Rejection
 from collector.turns import TooManyWaiting, Turns
@@ -23,6 +23,25 @@ Answer = TypeVar("Answer")
 
 class Postponed(Exception):
     """The body that was read in between is long: it has to wait for its own turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Generic[Answer]):
+    """An answer that counts when `done` is: whoever asked is woken once, by the thread that ends
+    it."""
+
+    done: Future[None]
+    answer: Answer
+
+    def tell(self, asker: Future[Answer]) -> None:
+        """Hand the answer on, or what went wrong, once it is known."""
+        self.done.add_done_callback(lambda done: self._end(asker, done))
+
+    def _end(self, asker: Future[Answer], done: Future[None]) -> None:
+        if error := done.exception():
+            asker.set_exception(error)
+        else:
+            asker.set_result(self.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +70,8 @@ class Reader:
         """Take nothing more."""
         self._thread.shutdown(wait=False)
 
-    async def run(self, sender: str, work: Callable[[], Answer]) -> Answer:
-        """What `work` returns, when the sender's turn has come.
+    async def run(self, sender: str, work: Callable[[], Answer | Later[Answer]]) -> Answer:
+        """What `work` returns, when the sender's turn has come (and `Later` is done).
 
         `work` may be begun anew after `Postponed` came out of it. Raises Rejected(OVERLOADED) when
         too many bodies of the sender wait already.
@@ -65,7 +84,8 @@ class Reader:
                 detail = "too many bodies of this sender wait to be read: send it again"
                 raise Rejected(Rejection.OVERLOADED, detail, retry_after_s=1) from full
         self._thread.submit(self._turn)  # one for each that waits, or more
-        return await asyncio.wrap_future(job.done)
+        answer: Answer = await asyncio.wrap_future(job.done)
+        return answer
 
     def pause(self) -> None:
         """Called while a long body is read: lets a body of every waiting cheap sender by.
@@ -113,5 +133,7 @@ class Reader:
         self._lent_s = lent_before + used
         if error is not None:
             job.done.set_exception(error)
+        elif isinstance(answer, Later):
+            answer.tell(job.done)
         elif not again:
             job.done.set_result(answer)
