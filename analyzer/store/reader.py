@@ -55,9 +55,13 @@ def queries() -> Mapping[str, str]:
     return found
 
 
-@cache
 def _of_files(name: str) -> bool:
-    return bool(_OF_FILES.search(queries()[name]))
+    return _reads_files(queries()[name])
+
+
+@cache
+def _reads_files(text: str) -> bool:
+    return bool(_OF_FILES.search(text))
 
 
 class Cold:
@@ -146,15 +150,25 @@ class Reader:
 
     def _ask(self, name: str, params: Mapping[str, Any], take: Callable[[Any], A]) -> A:
         while True:
-            turn = self._show(name)
+            turn, text, given = self._prepared(name, params)
             try:
-                answer = take(self._run(name, params))
+                answer = take(_run(self._cursor, text, given))
             except duckdb.IOException:
                 if turn in (0, self._cold.turn):
                     raise
                 continue
             if turn in (0, self._cold.turn):
                 return answer
+
+    def _prepared(self, name: str, params: Mapping[str, Any]) -> tuple[int, str, Mapping[str, Any]]:
+        """The query as it is to be run, and in which turn of the files (0: they do not matter)."""
+        if not _of_files(name):
+            return 0, queries()[name], params
+        while True:
+            turn = self._cold.turn
+            text, given = narrowed(queries()[name], params, self._cold.newest)
+            if not _reads_files(text) or self._show(name) == turn:
+                return turn, text, given
 
     def _run(self, name: str, params: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         return _run(self._cursor, *narrowed(queries()[name], params, self._cold.newest))

@@ -63,6 +63,7 @@ def test_it_says_the_same_with_and_without_empty_grains(usage: Usage, name: str)
         params = asked(name, lengths)
         with usage.store.reader() as reader:
             short = reader.rows(name, **params)
+            reader._show(name)  # the whole one reads the files as well
             whole = reader._cursor.execute(queries()[name], params).fetchall()
         assert sorted(short, key=repr) == sorted(whole, key=repr)
         said += len(short)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from analyzer.store import reader as reader_module
 from analyzer.store.database import Store
 from analyzer.upkeep import compaction
 from analyzer.upkeep.compaction import CompactionSettings, compact, sweep
@@ -129,6 +130,40 @@ def test_a_query_that_met_a_change_of_files_is_asked_again(usage) -> None:
         before = reader.rows("cold_sums", table="usage_10s", low=low, high=high)
         squeeze(usage)
         assert reader.rows("cold_sums", table="usage_10s", low=low, high=high) == before
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before it runs", "while it runs"])
+def test_rows_that_move_behind_a_question_of_hot_rows_alone_are_not_missed(
+    usage, monkeypatch, before: bool
+) -> None:
+    """It was narrowed to hot rows while there was no file; then all of them moved into one."""
+    start = AT.replace(tzinfo=None)
+    edges = dict.fromkeys(("since", "days", "hours"), start)
+    asked: dict[str, Any] = {
+        **edges, "minutes": start + timedelta(days=30), "until": start + timedelta(days=30),
+        "step": 60, "resource": None, "family": None,
+    }  # fmt: skip
+    expected = sorted(usage.store.rows("usage_series", **asked), key=repr)
+    texts: list[str] = []
+
+    def sly(cursor: Any, text: str, params: Any) -> Any:
+        if not texts and "hot_1m" in text and "time_bucket" in text:
+            texts.append(text)
+            if before:
+                squeeze(usage)
+                return run(cursor, text, params)
+            answer = run(cursor, text, params)
+            squeeze(usage)
+            return answer
+        if "time_bucket" in text:
+            texts.append(text)
+        return run(cursor, text, params)
+
+    run = reader_module._run
+    monkeypatch.setattr(reader_module, "_run", sly)
+    assert sorted(usage.store.rows("usage_series", **asked), key=repr) == expected
+    assert "FROM usage_1m" not in texts[0]
+    assert "FROM usage_1m" in texts[-1]  # asked again, with the files
 
 
 def test_sql_reaches_no_other_files(usage, tmp_path) -> None:
