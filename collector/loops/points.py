@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from collector.loops import inlined, loop
-from collector.loops.scan import FORGOTTEN, ODD, entry_of, hashed, load64, same, varint63
+from collector.loops.scan import FORGOTTEN, ODD, found_at, load64, varint63
 
 FULL = -2
 """There are more points than there is room for."""
@@ -196,14 +196,7 @@ def points(
             others[left, 2] = others[left, 3] = 0
             left += 1
             continue
-        entry = expected
-        if not (
-            entry < known
-            and entries[entry, 1] == top - kept
-            and same(room, kept, arena, entries[entry, 0], top - kept)
-        ):
-            key = hashed(room, kept, top, seed)
-            entry = entry_of(room, kept, top, key, table, entries, arena)
+        entry = found_at(room, kept, top, expected, seed, table, entries, known, arena)
         group = entries[entry, 2] if entry >= 0 else FORGOTTEN
         if group != FORGOTTEN and histogram:
             if groups[group, 1] != buckets or (groups[group, 2] != 0) != summed:

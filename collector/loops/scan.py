@@ -147,6 +147,29 @@ def entry_of(
     return -1
 
 
+@inlined
+def found_at(
+    data: Any,
+    start: int,
+    stop: int,
+    expected: int,
+    seed: Any,
+    table: Any,
+    entries: Any,
+    known: int,
+    arena: Any,
+) -> Any:
+    """The entry of these bytes, -1 when they are not known: most often the one `expected`."""
+    length = stop - start
+    if (
+        expected < known
+        and entries[expected, 1] == length
+        and same(data, start, arena, entries[expected, 0], length)
+    ):
+        return expected
+    return entry_of(data, start, stop, hashed(data, start, stop, seed), table, entries, arena)
+
+
 @loop(
     "UniTuple(int64, 2)(uint8[::1], int64, uint64, uint64[:,::1], int64[:,::1], int64,"
     " uint8[::1], int64, int64[::1], int64[::1], float64[::1], int64[:,::1])"
@@ -201,14 +224,7 @@ def write_request(
             left += 1
             continue
         stop = at - kind
-        entry = expected
-        if not (
-            entry < known
-            and entries[entry, 1] == stop - start
-            and same(data, start, arena, entries[entry, 0], stop - start)
-        ):
-            key = hashed(data, start, stop, seed)
-            entry = entry_of(data, start, stop, key, table, entries, arena)
+        entry = found_at(data, start, stop, expected, seed, table, entries, known, arena)
         time = time6(load64(data, at - 6))
         value = load64(data, at - 15) if kind == USUAL else np.uint64(0)
         slot = entries[entry, 2] if entry >= 0 else FORGOTTEN
@@ -315,14 +331,7 @@ def symbols(
             continue
         if count == len(found) or (count == 0 and length):  # the first one is empty
             return ODD, 0
-        entry = expected
-        if not (
-            entry < known
-            and entries[entry, 1] == length
-            and same(data, start, arena, entries[entry, 0], length)
-        ):
-            key = hashed(data, start, at, seed)
-            entry = entry_of(data, start, at, key, table, entries, arena)
+        entry = found_at(data, start, at, expected, seed, table, entries, known, arena)
         found[count, 0], found[count, 1], found[count, 2] = start, at, FORGOTTEN
         if entry >= 0:
             found[count, 2] = entries[entry, 2]
@@ -434,14 +443,7 @@ def write_request_v2(
             others[left, 2] = others[left, 3] = 0
             left += 1
             continue
-        entry = expected
-        if not (
-            entry < known
-            and entries[entry, 1] == top - kept
-            and same(room, kept, arena, entries[entry, 0], top - kept)
-        ):
-            key = hashed(room, kept, top, seed)
-            entry = entry_of(room, kept, top, key, table, entries, arena)
+        entry = found_at(room, kept, top, expected, seed, table, entries, known, arena)
         slot = entries[entry, 2] if entry >= 0 else FORGOTTEN
         if slot == FORGOTTEN:
             others[left, 0], others[left, 1] = start, stop

@@ -81,23 +81,17 @@ def test_bodies_in_any_order_with_anything_in_them(bodies) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_mutated_bodies(rng: random.Random) -> None:
-    twins = Twins()
-    whole = write_request(*(series(labels(n), [(n / 3, T + n)]) for n in range(12)))
-    twins.agree(whole)
-    body = bytearray(whole + rng.choice([b"", field(3, b"metadata"), b"\x50\x01"]))
-    for _ in range(rng.randint(1, 5)):
-        at = rng.randrange(len(body))
-        body[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
-    twins.agree(bytes(body))
-    twins.agree(whole)
+    Twins().agree_mutated(
+        write_request(*(series(labels(n), [(n / 3, T + n)]) for n in range(12))), rng
+    )
+
+
+def test_what_fuzzing_found() -> None:
+    Twins().agree_found("remote_write")
 
 
 def test_a_body_cut_at_any_byte() -> None:
-    twins = Twins()
-    whole = write_request(*(series(labels(n), [(1.0, T)]) for n in range(3)))
-    twins.agree(whole)
-    for end in range(len(whole)):
-        twins.agree(whole[:end])
+    Twins().agree_cut(write_request(*(series(labels(n), [(1.0, T)]) for n in range(3))))
 
 
 def test_lengths_and_tags_written_strangely() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +29,6 @@ from tests.collector.senders import otlp_protobuf as wire
 KEEP = frozenset({"tenant", "service.name"})
 BOUNDS = [0.01, 0.1, 1.0]
 MILLISECONDS = [5.0, 25.0, 1000.0]
-
-
-CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,32 +143,15 @@ def whole() -> bytes:
 @settings(max_examples=250, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_mutated_bodies(rng: random.Random) -> None:
-    twins = Twins(read)
-    known = whole()
-    twins.agree(known)
-    body = bytearray(known + rng.choice([b"", field(3, b"odd"), b"\x50\x01"]))
-    for _ in range(rng.randint(1, 5)):
-        at = rng.randrange(len(body))
-        body[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
-    twins.agree(bytes(body))
-    twins.agree(known)
+    Twins(read).agree_mutated(whole(), rng)
 
 
 def test_what_fuzzing_found() -> None:
-    bodies = [file.read_bytes() for file in sorted((CORPUS / "otlp_protobuf").iterdir())]
-    assert bodies
-    twins = Twins(read)
-    for body in bodies:
-        twins.agree(body)
-        twins.agree(body)
+    Twins(read).agree_found("otlp_protobuf")
 
 
 def test_a_body_cut_at_any_byte() -> None:
-    twins = Twins(read)
-    known = whole()
-    twins.agree(known)
-    for end in range(0, len(known), 3):
-        twins.agree(known[:end])
+    Twins(read).agree_cut(whole())
 
 
 def test_known_points_do_not_take_the_general_road(monkeypatch) -> None:

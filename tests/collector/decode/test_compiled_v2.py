@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,9 +27,6 @@ NAMES = ["partywall_finished_total", "partywall_waiting", "nobody_knows_this", "
 METADATA = field(5, b"\x08\x01\x18\x02")
 CREATED = b"\x30" + varint(T - 9)
 EXEMPLAR = field(4, b"\x11" + bytes(8))
-
-
-CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,32 +88,15 @@ def test_bodies_in_any_order_with_anything_in_them(bodies) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_mutated_bodies(rng: random.Random) -> None:
-    twins = Twins(read)
-    whole = request(range(12))
-    twins.agree(whole)
-    body = bytearray(whole + rng.choice([b"", field(3, b"odd"), b"\x50\x01"]))
-    for _ in range(rng.randint(1, 5)):
-        at = rng.randrange(len(body))
-        body[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
-    twins.agree(bytes(body))
-    twins.agree(whole)
+    Twins(read).agree_mutated(request(range(12)), rng)
 
 
 def test_what_fuzzing_found() -> None:
-    bodies = [file.read_bytes() for file in sorted((CORPUS / "remote_write_v2").iterdir())]
-    assert bodies
-    twins = Twins(read)
-    for body in bodies:
-        twins.agree(body)
-        twins.agree(body)
+    Twins(read).agree_found("remote_write_v2")
 
 
 def test_a_body_cut_at_any_byte() -> None:
-    twins = Twins(read)
-    whole = request(range(3))
-    twins.agree(whole)
-    for end in range(len(whole)):
-        twins.agree(whole[:end])
+    Twins(read).agree_cut(request(range(3)))
 
 
 def test_starts_of_samples_and_of_series() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from pathlib import Path
 
 from collector import loops
 from collector.intake import Readings
 from collector.model import Rejected
 from collector.series import Origin, SeriesBook
 from tests.collector.books import book
+from tests.collector.senders import field
 
+CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
 ORIGIN = Origin("twins")
 T = 1_795_000_000_000
 
@@ -53,3 +57,27 @@ class Twins:
             loops._loaded.update(kept)
         assert by_loops == without
         return by_loops
+
+    def agree_mutated(self, whole: bytes, rng: random.Random) -> None:
+        """With a few bytes of a known body changed, gone or come, and of the known one after it."""
+        self.agree(whole)
+        body = bytearray(whole + rng.choice([b"", field(3, b"odd"), b"\x50\x01"]))
+        for _ in range(rng.randint(1, 5)):
+            at = rng.randrange(len(body))
+            body[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
+        self.agree(bytes(body))
+        self.agree(whole)
+
+    def agree_cut(self, whole: bytes) -> None:
+        """Cut at any byte."""
+        self.agree(whole)
+        for end in range(len(whole)):
+            self.agree(whole[:end])
+
+    def agree_found(self, parser: str) -> None:
+        """On what fuzzing a parser found, each body twice."""
+        found = sorted((CORPUS / parser).iterdir())
+        assert found
+        for file in found:
+            for _ in range(2):
+                self.agree(file.read_bytes())
