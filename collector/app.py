@@ -17,7 +17,7 @@ import uvicorn
 from collector import loops
 from collector.config import CollectorSettings
 from collector.intake import ADMIT, Intake
-from collector.keys import POINTS, SCAN, scan
+from collector.keys import PAGES, POINTS, SCAN, scan
 from collector.metrics import CollectorMetrics
 from collector.model import Rejected, Rejection
 from collector.receivers.otlp import OtlpReceiver
@@ -207,6 +207,6 @@ def run(settings: CollectorSettings) -> None:
 def _settle(settings: CollectorSettings) -> None:
     """Compile, then take what is there for good out of the garbage collector's sight: it would look
     at half a million objects of libraries, a tenth of a second each time."""
-    loops.load(SCAN, ADMIT, POINTS, cache=settings.data / "compiled")
+    loops.load(SCAN, ADMIT, POINTS, PAGES, cache=settings.data / "compiled")
     gc.collect()
     gc.freeze()

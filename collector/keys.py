@@ -24,6 +24,7 @@ Group = tuple[Sequence[int], int, bool]
 
 SCAN = "collector.loops.scan"
 POINTS = "collector.loops.points"
+PAGES = "collector.loops.pages"
 PAD = 8
 """Bytes readable behind the last one of a body or of the arena: both are read in words."""
 
@@ -49,6 +50,11 @@ def scan() -> ModuleType | None:
 def point_loops() -> ModuleType | None:
     """Those for OTLP; an index needs the others as well."""
     return compiled(POINTS) if scan() is not None else None
+
+
+def page_loops() -> ModuleType | None:
+    """Those for pages of text; an index needs the others as well."""
+    return compiled(PAGES) if scan() is not None else None
 
 
 class KeyIndex:

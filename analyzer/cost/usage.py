@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -14,6 +14,7 @@ from collector.model import UNKNOWN_TENANT, Family
 
 _COUNTED = (Family.REQUEST, Family.QUEUE, Family.QUERY, Family.CACHE)
 _DRIVERS = ("demand", "own", "busy", "count", "volume")
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,69 @@ NOTHING = pl.DataFrame(schema={"tenant": pl.String, **dict.fromkeys(_DRIVERS, pl
 
 
 def read_use(reader: Reader, start: datetime, end: datetime) -> Use:
-    """Usage between two instants, from the hourly roll-up (hours that begin inside)."""
+    """Usage between two instants, from the hourly roll-up (hours that begin inside).
+
+    Whole days are read from the daily one where no hour of theirs asks for more than the sum does.
+    """
     bounds = {"start": naive(start), "end": naive(end)}
-    frame = reader.frame("cost_use", unknown=UNKNOWN_TENANT, **bounds)
-    frame = frame.with_columns(pl.col(*_DRIVERS).cast(pl.Int128))
+    frame = (
+        pl.concat(_drivers(reader, bounds["start"], bounds["end"]))
+        .group_by("resource", "tenant")
+        .agg(pl.col(*_DRIVERS).sum())
+        .sort("resource", "tenant")
+    )
     parts = frame.partition_by("resource", as_dict=True, include_key=False)
     placed: dict[str, dict[str, int]] = {}
     for resource, tenant, seconds in reader.rows("cost_presence", **bounds):
         placed.setdefault(resource, {})[tenant] = seconds
     return Use({str(key[0]): part for key, part in parts.items()}, placed)
+
+
+def _drivers(reader: Reader, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
+    """Frames (resource, tenant and the drivers) that add up to the interval."""
+    found = reader.rows("cost_summed_days", low=start, high=end - _DAY)
+    days = sorted({day for day, *_ in found})
+    by_hours = {
+        resource
+        for _, resource, busy_us, capacity in found
+        if capacity is not None and busy_us > capacity * 3_600_000_000 - 1
+    }
+    if days:
+        by_hours.update(row[0] for row in reader.rows("cost_reserved"))
+        yield _of_days(reader.frame("cost_day_rows", low=days[0], high=days[-1]), days, by_hours)
+    low, high = (start, end) if by_hours else _left_over(days, start, end)
+    if low < high or not days:
+        hours = reader.frame(
+            "cost_use", start=start, end=end, low=low, high=high, days=days,
+            resources=list(by_hours), unknown=UNKNOWN_TENANT,
+        )  # fmt: skip
+        yield hours.select("resource", "tenant", pl.col(*_DRIVERS).cast(pl.Int128))
+
+
+def _of_days(rows: pl.DataFrame, days: Sequence[datetime], by_hours: set[str]) -> pl.DataFrame:
+    """Where no hour was full and nothing reserved, all that was used was asked for."""
+    if by_hours or _DAY * len(days) <= days[-1] - days[0]:
+        known = pl.col("ts").is_in(days) & ~pl.col("resource").is_in(list(by_hours))
+        rows = rows.filter(known)
+    busy, count, volume = (
+        pl.col(name).cast(pl.Int128).clip(0).fill_null(0) for name in ("busy_us", "count", "volume")
+    )
+    return rows.select(
+        "resource", pl.col("tenant").replace("", UNKNOWN_TENANT), demand=busy,
+        own=pl.lit(0, pl.Int128), busy=busy, count=count, volume=volume,
+    )  # fmt: skip
+
+
+def _left_over(
+    days: Sequence[datetime], start: datetime, end: datetime
+) -> tuple[datetime, datetime]:
+    """[start, end) without the days at its beginning and at its end."""
+    known = set(days)
+    while start in known:
+        start += _DAY
+    while start < end and end - _DAY in known:
+        end -= _DAY
+    return start, end
 
 
 def read_operations(reader: Reader, start: datetime, end: datetime) -> tuple[str, dict[str, int]]:

@@ -1,7 +1,25 @@
 -- What a week's usage says of cost: integers only, so that sums are exact.
 
+-- name: cost_summed_days
+-- Days whose sums say all that is asked, with the fullest hour of each resource.
+SELECT p.ts, p.resource, p.busy_us, r.capacity
+FROM peaks_1d AS p
+LEFT JOIN resources AS r ON r.id = p.resource AND r.capacity > 0
+WHERE p.ts >= $low AND p.ts <= $high;
+
+-- name: cost_reserved
+-- Resources on which something may be reserved, hour by hour.
+SELECT resource FROM placements
+WHERE isolation = 'database' OR tenant IN (SELECT id FROM tenants WHERE "floor" > 0);
+
+-- name: cost_day_rows
+SELECT ts, resource, tenant, busy_us, "count", volume
+FROM usage_1d
+WHERE ts >= $low AND ts <= $high;
+
 -- name: cost_use
--- Per resource and tenant: demand = max(reserved, used) an hour, in microseconds of the resource.
+-- What `cost_day_rows` do not say of the interval: hours outside of `days`, and all hours of some
+-- `resources`. Per resource and tenant: demand = max(reserved, used) an hour, in microseconds of the resource.
 -- An hour with more demand than capacity is scaled down to it: nobody pays for seconds that the
 -- resource did not have. A tenant with a database of its own, or a contracted floor, reserves it.
 -- Only hours with more demand than capacity are looked at tenant by tenant; all others are summed.
@@ -12,7 +30,12 @@ WITH measured AS NOT MATERIALIZED (
         greatest(coalesce("count", 0), 0) AS operations,
         greatest(coalesce(volume, 0), 0) AS volume
     FROM usage_1h
-    WHERE ts >= $start AND ts < $end
+    WHERE
+        ts >= $low AND ts < $high
+        AND (
+            date_trunc('day', ts) NOT IN (SELECT unnest($days::TIMESTAMP[]))
+            OR resource IN (SELECT unnest($resources::VARCHAR[]))
+        )
 ), hours AS (
     SELECT unnest(generate_series(date_trunc('hour', $start), $end, INTERVAL 1 HOUR)) AS ts
 ), capacities AS (

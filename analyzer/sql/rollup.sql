@@ -197,6 +197,25 @@ AND NOT EXISTS (
     WHERE k.grain = '1h' AND k.tenant = usage_1d.tenant AND usage_1d.ts < k.until
 );
 
+-- name: clear_peaks
+DELETE FROM peaks_1d WHERE ts IN (SELECT unnest($windows::TIMESTAMP[]));
+
+-- name: find_peaks
+INSERT INTO peaks_1d
+SELECT date_trunc('day', ts) AS ts, resource, max(busy)::BIGINT AS busy_us
+FROM (
+    SELECT ts, resource, sum(greatest(coalesce(busy_us, 0), 0)) AS busy
+    FROM usage_1h
+    WHERE
+        ts >= $low AND ts < $high
+        AND date_trunc('day', ts) IN (SELECT unnest($windows::TIMESTAMP[]))
+    GROUP BY ts, resource
+)
+GROUP BY ALL;
+
+-- name: retire_peaks
+DELETE FROM peaks_1d WHERE ts < $until;
+
 -- name: consume_1h
 -- Only for windows whose older rows are gone: what was added to them must not be added again.
 DELETE FROM hot_1h

@@ -154,7 +154,10 @@ def _redo_run(tx: Transaction, grain: Grain, run: Sequence[datetime], gone: date
         tx.execute(f"roll_up_{grain.name}", windows=list(run), parts=parts, part=part, **span)
         for part in range(parts)
     )
-    if redone and grain.coarser is not None:  # days never move into files
+    if grain is DAY:
+        tx.execute("clear_peaks", windows=list(run))
+        tx.execute("find_peaks", windows=redone, **span)
+    elif redone:  # days never move into files
         _keep_what_is_new(tx, grain, redone)
     if redone and tx.rows("kept_shorter", grain=grain.source):
         tx.execute(f"consume_shorter_{grain.source}", windows=redone)
@@ -220,6 +223,8 @@ def _retire(tx: Transaction, grain: Grain, until: datetime) -> int:
     if until <= dict(tx.rows("retained")).get(grain.source, _EPOCH):
         return 0
     removed = tx.execute(f"retire_{grain.source}", until=until)
+    if grain is DAY:
+        tx.execute("retire_peaks", until=until)
     old = tx.rows("old_cold_files", grain=grain.source, until=until)
     if old:
         tx.changes_files = True

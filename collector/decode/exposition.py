@@ -1,7 +1,8 @@
 """Prometheus text format 0.0.4 and OpenMetrics → arrays.
 
-A series is known by the text before its value, as in `decode.remote_write`: a known line costs a
-split, a lookup and a float. Only a new one has its labels read.
+A series is known by the text before its value, as in `decode.remote_write`. Known lines are read by
+a compiled loop where there is one; else each costs a split, a lookup and a float. Only a new one
+has its labels read.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 
+from collector.decode.compression import Plain
 from collector.intake import Readings, Refused
+from collector.keys import KeyIndex, page_loops
 from collector.model import Rejected, Rejection
-from collector.series import REPEATED, Origin, SeriesBook, short_key
+from collector.series import LONG_KEY, REPEATED, Origin, SeriesBook, short_key
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r'\s*(?P<quoted>")?(?P<name>(?(quoted)(?:[^"\\]|\\.)*"|[^\s="{},]+))\s*')
@@ -38,17 +42,46 @@ def decode(
     milliseconds. Raises Rejected: TOO_MANY_FIELDS beyond `max_series` lines, MALFORMED when the
     page is not UTF-8.
     """
-    page = _Page(book, origin, now_ms, 1000.0 if openmetrics else 1.0)
-    lines = body.split(b"\n")
-    if len(lines) > max_series:
+    if body.count(b"\n") >= max_series:
         raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {max_series} lines on the page")
-    for number, line in enumerate(lines, 1):
-        if line and not line.startswith(b"#"):
-            try:
-                page.line(line)
-            except (Rejected, ValueError, OverflowError) as error:
-                page.refuse(number, error)
+    unit_ms = 1000.0 if openmetrics else 1.0
+    loops = page_loops()
+    page = _Page(book, origin, now_ms, unit_ms)
+    if loops is not None:
+        return _compiled(loops, body, book.index(origin), page)
+    start = 0
+    for line in body.split(b"\n"):
+        page.read(body, start, start + len(line))
+        start += len(line) + 1
     return page.readings()
+
+
+def _compiled(loops: ModuleType, body: bytes, index: KeyIndex, page: _Page) -> Readings:
+    """What `page` says of all lines, known ones by the compiled loop."""
+    plain = Plain.of(body)
+    slots, ts_ms, values, others = index.scratch(body.count(b"\n") + 1)
+    count, left = loops.page(
+        plain.room, plain.length, page.unit_ms, page.now_ms, index.seed, index.table,
+        index.entries, index.known, index.arena, slots, ts_ms, values, others,
+    )  # fmt: skip
+    found = Readings(slots[:count].copy(), ts_ms[:count].copy(), values[:count].copy())
+    if not left:
+        return found
+    learnt: list[tuple[int, int, int]] = []
+    for start, stop, end in others[:left, :3].tolist():
+        slot = page.read(body, start, stop)
+        if slot is not None and page.is_kept(slot) and 0 < end - start <= LONG_KEY:
+            learnt.append((start, end, slot))
+    known = np.array(learnt, np.int64).reshape(-1, 3)
+    index.remember(Plain.of(body).room, known[:, :2].copy(), known[:, 2].copy())
+    rest = page.readings()
+    return Readings(
+        np.concatenate([found.slots, rest.slots]),
+        np.concatenate([found.ts_ms, rest.ts_ms]),
+        np.concatenate([found.values, rest.values]),
+        None,
+        rest.refused,
+    )
 
 
 class _Page:
@@ -56,15 +89,27 @@ class _Page:
         self._book = book
         self._origin = origin
         self._known = book.table(origin)
-        self._now_ms = now_ms
-        self._unit_ms = unit_ms
+        self.now_ms = now_ms
+        self.unit_ms = unit_ms
+        self.is_kept = book.is_kept
         self._slots: list[int] = []
         self._ts_ms: list[int] = []
         self._values: list[float] = []
         self._refused: Refused | None = None
 
-    def line(self, line: bytes) -> None:
-        """Take one sample line."""
+    def read(self, body: bytes, start: int, stop: int) -> int | None:
+        """Take the line body[start:stop], or count it as refused. The slot of its sample."""
+        line = body[start:stop]
+        if not line or line.startswith(b"#"):
+            return None
+        try:
+            return self.line(line)
+        except (Rejected, ValueError, OverflowError) as error:
+            self._refuse(body, start, error)
+            return None
+
+    def line(self, line: bytes) -> int | None:
+        """Take one sample line; None when it is blank."""
         end = line.rfind(b"}") + 1
         if end and (exemplar := line.find(b"# {", line.find(b"}"))) >= 0:
             line = line[:exemplar]
@@ -74,30 +119,33 @@ class _Page:
             end = len(line.split(None, 1)[0]) if line else 0
         key, rest = line[:end].strip(), line[end:].split()
         if not key and not rest:
-            return
+            return None
         if not 1 <= len(rest) <= 2 or not key:
             raise ValueError("expected name{labels} value [timestamp]")
         value, ts_ms = _number(rest[0]), self._time(rest)
         slot = self._known.get(short_key(key))
         if slot is None:
             labels = labels_of(key.decode())
-            slot = self._book.learn(self._origin, short_key(key), labels, now_s=self._now_ms / 1000)
+            slot = self._book.learn(self._origin, short_key(key), labels, now_s=self.now_ms / 1000)
         self._slots.append(slot)
         self._ts_ms.append(ts_ms)
         self._values.append(value)
+        return slot
 
     def _time(self, rest: list[bytes]) -> int:
         if len(rest) == 1:
-            return self._now_ms
-        ms = float(rest[1]) * self._unit_ms
+            return self.now_ms
+        ms = float(rest[1]) * self.unit_ms
         if not abs(ms) < 2**62:
             raise ValueError("timestamp out of range")
         return round(ms)
 
-    def refuse(self, number: int, error: Exception) -> None:
+    def _refuse(self, body: bytes, start: int, error: Exception) -> None:
         """Count a line that cannot be read; the first one is told."""
-        first = self._refused or Refused(Rejection.MALFORMED, 0, f"line {number}: {error}")
-        self._refused = replace(first, count=first.count + 1)
+        if self._refused is None:
+            number = body.count(b"\n", 0, start) + 1
+            self._refused = Refused(Rejection.MALFORMED, 0, f"line {number}: {error}")
+        self._refused = replace(self._refused, count=self._refused.count + 1)
 
     def readings(self) -> Readings:
         """All lines taken so far."""
