@@ -22,6 +22,7 @@ class Server:
     """One or more processes and where they take bodies."""
 
     name = ""
+    program = ""
     paths: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, directory: Path) -> None:
@@ -114,6 +115,9 @@ class Partywall(Server):
         config = self.directory / "partywall.toml"
         self.data = self.directory / "data"
         config.write_text(CONFIG.format(data=self.data, port=self.port, api=ports.free_port()))
+        self._serve(config)
+
+    def _serve(self, config: Path) -> None:
         self._run(sys.executable, "-m", "partywall", "collect", "--config", str(config))
         self._wait(f"http://127.0.0.1:{self.port}/readyz")
         self._analyze(config)
@@ -166,13 +170,17 @@ class VictoriaMetrics(Server):
     """Debian's single-node server."""
 
     name = "victoria-metrics"
+    program = "victoria-metrics"
     paths: ClassVar[Mapping[str, str]] = {"RW1": "/api/v1/write"}
 
     def start(self) -> None:
+        self._serve()
+
+    def _serve(self, *options: str) -> None:
         self._run(
-            "victoria-metrics", f"-storageDataPath={self.directory / 'data'}",
+            self.program, f"-storageDataPath={self.directory / 'data'}",
             f"-httpListenAddr=127.0.0.1:{self.port}", "-retentionPeriod=12",
-            "-loggerLevel=ERROR",
+            "-loggerLevel=ERROR", *options,
         )  # fmt: skip
         self._wait(f"http://127.0.0.1:{self.port}/health")
 
@@ -181,17 +189,49 @@ class Prometheus(Server):
     """Debian's server with its remote-write receiver."""
 
     name = "prometheus"
+    program = "prometheus"
     paths: ClassVar[Mapping[str, str]] = {"RW1": "/api/v1/write"}
 
     def start(self) -> None:
+        self._serve("global: {scrape_interval: 1h}\n")
+
+    def _serve(self, settings: str) -> None:
+        self._start(settings)
+
+    def _start(self, settings: str, *options: str) -> None:
         config = self.directory / "prometheus.yml"
-        config.write_text("global: {scrape_interval: 1h}\n")
+        config.write_text(settings)
         self._run(
-            "prometheus", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{self.port}",
+            self.program, f"--config.file={config}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
             f"--storage.tsdb.path={self.directory / 'data'}", "--web.enable-remote-write-receiver",
-            "--log.level=error",
+            "--log.level=error", *options,
         )  # fmt: skip
         self._wait(f"http://127.0.0.1:{self.port}/-/ready")
+
+
+NEWER = Path(__file__).parents[2] / ".peers"
+"""Where `make peers` puts newer versions: VictoriaMetrics with OTLP, Prometheus with remote write
+2.0 (Debian builds that without OTLP)."""
+
+
+class NewerVictoriaMetrics(VictoriaMetrics):
+    name = "victoria-metrics, newer"
+    program = str(NEWER / "victoria-metrics/usr/bin/victoria-metrics")
+    paths: ClassVar[Mapping[str, str]] = {"OTLP": "/opentelemetry/v1/metrics"}
+
+
+class NewerPrometheus(Prometheus):
+    name = "prometheus, newer"
+    program = str(NEWER / "prometheus/usr/bin/prometheus")
+    paths: ClassVar[Mapping[str, str]] = {"RW2": "/api/v1/write"}
+
+    def _serve(self, settings: str) -> None:
+        """With the form that it does not take unasked."""
+        self._start(
+            settings,
+            "--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request",
+        )  # fmt: skip
 
 
 SERVERS: dict[str, type[Server]] = {
@@ -199,9 +239,13 @@ SERVERS: dict[str, type[Server]] = {
     "whole": Whole,
     "victoria-metrics": VictoriaMetrics,
     "prometheus": Prometheus,
+    "victoria-metrics, newer": NewerVictoriaMetrics,
+    "prometheus, newer": NewerPrometheus,
 }
 
 
 def installed() -> list[str]:
     """Names of the servers that can be started here."""
-    return [n for n in SERVERS if n in {"partywall", "whole"} or shutil.which(n)]
+    return [
+        name for name, kind in SERVERS.items() if not kind.program or shutil.which(kind.program)
+    ]
