@@ -57,7 +57,7 @@ CASES = {
     ),
     "forms": (
         Case("RW2", 10_000, 10_000, 1, 12), Case("RW2", 1_000, 2_000, 1, 60),
-        Case("OTLP", 10_000, 5_000, 1, 6), Case("OTLP", 1_000, 2_000, 1, 20),
+        Case("OTLP", 10_000, 5_000, 1, 20), Case("OTLP", 1_000, 2_000, 1, 60),
     ),
     "curve": tuple(
         Case("RW1", tenants, 10_000, 1, max(6, min(400, 400_000 // tenants)))

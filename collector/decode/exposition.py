@@ -69,9 +69,10 @@ def _compiled(loops: ModuleType, body: bytes, index: KeyIndex, page: _Page) -> R
         return found
     learnt: list[tuple[int, int, int]] = []
     for start, stop, end in others[:left, :3].tolist():
-        slot = page.read(body, start, stop)
-        if slot is not None and page.is_kept(slot) and 0 < end - start <= LONG_KEY:
-            learnt.append((start, end, slot))
+        taken = page.read(body, start, stop)
+        key = body[start:end] if 0 < end - start <= LONG_KEY else None
+        if taken is not None and taken[1] == key and page.is_kept(taken[0]):
+            learnt.append((start, end, taken[0]))
     known = np.array(learnt, np.int64).reshape(-1, 3)
     index.remember(Plain.of(body).room, known[:, :2].copy(), known[:, 2].copy())
     rest = page.readings()
@@ -97,8 +98,9 @@ class _Page:
         self._values: list[float] = []
         self._refused: Refused | None = None
 
-    def read(self, body: bytes, start: int, stop: int) -> int | None:
-        """Take the line body[start:stop], or count it as refused. The slot of its sample."""
+    def read(self, body: bytes, start: int, stop: int) -> tuple[int, bytes] | None:
+        """Take the line body[start:stop], or count it as refused. The slot of its sample, and the
+        key it was read by."""
         line = body[start:stop]
         if not line or line.startswith(b"#"):
             return None
@@ -108,7 +110,7 @@ class _Page:
             self._refuse(body, start, error)
             return None
 
-    def line(self, line: bytes) -> int | None:
+    def line(self, line: bytes) -> tuple[int, bytes] | None:
         """Take one sample line; None when it is blank."""
         end = line.rfind(b"}") + 1
         if end and (exemplar := line.find(b"# {", line.find(b"}"))) >= 0:
@@ -130,7 +132,7 @@ class _Page:
         self._slots.append(slot)
         self._ts_ms.append(ts_ms)
         self._values.append(value)
-        return slot
+        return slot, key
 
     def _time(self, rest: list[bytes]) -> int:
         if len(rest) == 1:
@@ -198,6 +200,8 @@ def _read_labels(inner: str, labels: dict[str, str]) -> None:
         if inner[at : at + 1] not in {",", "}"}:
             raise ValueError(f"expected , or }} after label {name[:40]!r}")
         at += inner[at] == ","
+    if inner[at:].strip() != "}":
+        raise ValueError("expected a value after }, found more text")
 
 
 def _label_name(inner: str, at: int) -> tuple[str, int]:

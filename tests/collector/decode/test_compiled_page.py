@@ -102,6 +102,16 @@ def test_what_fuzzing_found() -> None:
     Twins(text).agree_found("exposition")
 
 
+def test_a_torn_exemplar_does_not_rename_its_series() -> None:
+    """What stood before its value is then not all that stands before the last brace."""
+    twins = Twins(openmetrics)
+    whole = f'{KEYS[0]} 12.5 1795000000 # {{trace_id="}}"}} 1 2'.encode()
+    for body in (whole, whole.replace(b"# {", b"#"), whole, whole.replace(b"# {", b"# ")):
+        twins.agree(body)
+    assert twins.agree(whole.replace(b"# {", b"#"))[2] == [("malformed-body", 1)]
+    assert len(twins.agree(whole)[1]) == 1
+
+
 def test_more_lines_than_allowed_are_refused() -> None:
     twins = Twins(text)
     page = "\n".join([f"{KEYS[0]} 1"] * 10).encode()
