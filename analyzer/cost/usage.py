@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from collector.model import UNKNOWN_TENANT, Family
 _COUNTED = (Family.REQUEST, Family.QUEUE, Family.QUERY, Family.CACHE)
 _DRIVERS = ("demand", "own", "busy", "count", "volume")
 _DAY = timedelta(days=1)
+_HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +86,58 @@ def read_use(reader: Reader, start: datetime, end: datetime) -> Use:
 
 def _drivers(reader: Reader, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
     """Frames (resource, tenant and the drivers) that add up to the interval."""
-    found = reader.rows("cost_summed_days", low=start, high=end - _DAY)
-    days = sorted({day for day, *_ in found})
-    by_hours = {
+    peaks = reader.rows("cost_summed_days", low=start, high=end - _DAY)
+    run = _longest_run(sorted({day for day, *_ in peaks}))
+    if run is None:
+        yield _by_hours(reader, start, end, None)
+        return
+    first, after = run
+    edges = {"start": start, "first": first, "after": after, "end": end}
+    by_hours = _crowded(row[1:] for row in peaks if first <= row[0] < after)
+    by_hours.update(row[0] for row in reader.rows("cost_reserved"))
+    if edged := start < first or after < end:
+        by_hours |= _crowded(reader.rows("cost_edge_peaks", **edges))
+    yield _summed(reader.frame("cost_day_rows", low=first, high=after), by_hours)
+    if edged:
+        yield _summed(reader.frame("cost_edge_sums", **edges), by_hours)
+    if by_hours:
+        yield _by_hours(reader, start, end, sorted(by_hours))
+
+
+def _crowded(peaks: Iterable[tuple[str, int | None, float | None]]) -> set[str]:
+    """Resources of which an hour asked for more than there is, or may have."""
+    return {
         resource
-        for _, resource, busy_us, capacity in found
-        if capacity is not None and busy_us > capacity * 3_600_000_000 - 1
+        for resource, busy_us, capacity in peaks
+        if busy_us is not None and capacity is not None and busy_us > capacity * _HOUR_US - 1
     }
-    if days:
-        by_hours.update(row[0] for row in reader.rows("cost_reserved"))
-        yield _of_days(reader.frame("cost_day_rows", low=days[0], high=days[-1]), days, by_hours)
-    low, high = (start, end) if by_hours else _left_over(days, start, end)
-    if low < high or not days:
-        hours = reader.frame(
-            "cost_use", start=start, end=end, low=low, high=high, days=days,
-            resources=list(by_hours), unknown=UNKNOWN_TENANT,
-        )  # fmt: skip
-        yield hours.select("resource", "tenant", pl.col(*_DRIVERS).cast(pl.Int128))
 
 
-def _of_days(rows: pl.DataFrame, days: Sequence[datetime], by_hours: set[str]) -> pl.DataFrame:
+def _by_hours(
+    reader: Reader, start: datetime, end: datetime, resources: Sequence[str] | None
+) -> pl.DataFrame:
+    """Of these resources (None: of all), hour by hour."""
+    found = reader.frame(
+        "cost_use", start=start, end=end, resources=resources, unknown=UNKNOWN_TENANT
+    )
+    return found.select("resource", "tenant", pl.col(*_DRIVERS).cast(pl.Int128))
+
+
+def _longest_run(days: Sequence[datetime]) -> tuple[datetime, datetime] | None:
+    """The most days that follow each other: the first, and the one after the last."""
+    runs: list[tuple[datetime, datetime]] = []
+    for day in days:
+        if runs and runs[-1][1] == day:
+            runs[-1] = (runs[-1][0], day + _DAY)
+        else:
+            runs.append((day, day + _DAY))
+    return max(runs, key=lambda run: run[1] - run[0], default=None)
+
+
+def _summed(rows: pl.DataFrame, by_hours: set[str]) -> pl.DataFrame:
     """Where no hour was full and nothing reserved, all that was used was asked for."""
-    if by_hours or _DAY * len(days) <= days[-1] - days[0]:
-        known = pl.col("ts").is_in(days) & ~pl.col("resource").is_in(list(by_hours))
-        rows = rows.filter(known)
+    if by_hours:
+        rows = rows.filter(~pl.col("resource").is_in(list(by_hours)))
     busy, count, volume = (
         pl.col(name).cast(pl.Int128).clip(0).fill_null(0) for name in ("busy_us", "count", "volume")
     )
@@ -116,18 +145,6 @@ def _of_days(rows: pl.DataFrame, days: Sequence[datetime], by_hours: set[str]) -
         "resource", pl.col("tenant").replace("", UNKNOWN_TENANT), demand=busy,
         own=pl.lit(0, pl.Int128), busy=busy, count=count, volume=volume,
     )  # fmt: skip
-
-
-def _left_over(
-    days: Sequence[datetime], start: datetime, end: datetime
-) -> tuple[datetime, datetime]:
-    """[start, end) without the days at its beginning and at its end."""
-    known = set(days)
-    while start in known:
-        start += _DAY
-    while start < end and end - _DAY in known:
-        end -= _DAY
-    return start, end
 
 
 def read_operations(reader: Reader, start: datetime, end: datetime) -> tuple[str, dict[str, int]]:

@@ -13,15 +13,37 @@ SELECT resource FROM placements
 WHERE isolation = 'database' OR tenant IN (SELECT id FROM tenants WHERE "floor" > 0);
 
 -- name: cost_day_rows
-SELECT ts, resource, tenant, busy_us, "count", volume
+SELECT resource, tenant, busy_us, "count", volume
 FROM usage_1d
-WHERE ts >= $low AND ts <= $high;
+WHERE ts >= $low AND ts < $high;
+
+-- name: cost_edge_peaks
+-- The fullest hour of each resource before and after those days.
+SELECT h.resource, max(h.busy) AS busy_us, max(r.capacity) AS capacity
+FROM (
+    SELECT resource, ts, sum(greatest(busy_us, 0)) AS busy
+    FROM usage_1h
+    WHERE (ts >= $start AND ts < $first) OR (ts >= $after AND ts < $end)
+    GROUP BY resource, ts
+) AS h
+LEFT JOIN resources AS r ON r.id = h.resource AND r.capacity > 0
+GROUP BY h.resource;
+
+-- name: cost_edge_sums
+SELECT
+    resource, tenant,
+    sum(greatest(busy_us, 0))::DECIMAL(38, 0) AS busy_us,
+    sum(greatest("count", 0))::DECIMAL(38, 0) AS "count",
+    sum(greatest(volume, 0))::DECIMAL(38, 0) AS volume
+FROM usage_1h
+WHERE (ts >= $start AND ts < $first) OR (ts >= $after AND ts < $end)
+GROUP BY resource, tenant;
 
 -- name: cost_use
--- What `cost_day_rows` do not say of the interval: hours outside of `days`, and all hours of some
--- `resources`. Per resource and tenant: demand = max(reserved, used) an hour, in microseconds of the resource.
--- An hour with more demand than capacity is scaled down to it: nobody pays for seconds that the
--- resource did not have. A tenant with a database of its own, or a contracted floor, reserves it.
+-- Of some resources (null: of all), hour by hour. Per resource and tenant: demand = max(reserved,
+-- used) an hour, in microseconds of the resource. An hour with more demand than capacity is scaled
+-- down to it: nobody pays for seconds that the resource did not have. A tenant with a database of
+-- its own, or a contracted floor, reserves it.
 -- Only hours with more demand than capacity are looked at tenant by tenant; all others are summed.
 WITH measured AS NOT MATERIALIZED (
     SELECT
@@ -31,11 +53,8 @@ WITH measured AS NOT MATERIALIZED (
         greatest(coalesce(volume, 0), 0) AS volume
     FROM usage_1h
     WHERE
-        ts >= $low AND ts < $high
-        AND (
-            date_trunc('day', ts) NOT IN (SELECT unnest($days::TIMESTAMP[]))
-            OR resource IN (SELECT unnest($resources::VARCHAR[]))
-        )
+        ts >= $start AND ts < $end
+        AND ($resources::VARCHAR[] IS NULL OR list_contains($resources::VARCHAR[], resource))
 ), hours AS (
     SELECT unnest(generate_series(date_trunc('hour', $start), $end, INTERVAL 1 HOUR)) AS ts
 ), capacities AS (

@@ -108,6 +108,24 @@ def test_hours_are_not_read_where_days_say_it_all(store) -> None:
     assert before[SHARDS[0]] == [("acme", 84 * HOUR_US, 0, 84 * HOUR_US, 1680, 3360)]
 
 
+def test_a_week_of_another_zone_reads_only_its_edges_by_the_hour(store) -> None:
+    """Its days begin at 23:00 UTC; full hours at its edges are scaled down all the same."""
+    resource(store, SHARDS[0], 1.0)
+    week = (MONDAY - timedelta(hours=1), WEEK.end - timedelta(hours=1))
+    busy = [Hour(h, "acme", SHARDS[0], HOUR_US // 2) for h in range(-1, 167)]
+    add(store, busy)
+    sum_days(store, list(range(7)))
+    at = house.plain(MONDAY + timedelta(days=1))
+    rest = house.plain(MONDAY + timedelta(days=2))
+    house.sql(store, "DELETE FROM hot_1h WHERE ts >= ? AND ts < ?", at, rest)
+    assert said(used(store, *week))[SHARDS[0]][0][1:4] == (84 * HOUR_US, 0, 84 * HOUR_US)
+    add(store, [Hour(at, "globex", SHARDS[0], HOUR_US) for at in (-1, 166)])
+    house.sql(store, "DELETE FROM peaks_1d")
+    by_hours = said(used(store, *week))
+    sum_days(store, list(range(6)))
+    assert said(used(store, *week)) == by_hours
+
+
 def test_an_hour_that_fills_up_late_is_scaled_down(store) -> None:
     resource(store, SHARDS[0], 1.0)
     add(store, [Hour(3, name, SHARDS[0], HOUR_US) for name in ("acme",)])
@@ -130,4 +148,4 @@ def test_peaks_go_with_their_hours(store) -> None:
 def summed(store: Store) -> list[int]:
     week = {"low": house.plain(MONDAY), "high": house.plain(WEEK.end)}
     monday = house.plain(MONDAY)
-    return [(row[0] - monday).days for row in store.rows("cost_summed_days", **week)]
+    return sorted((row[0] - monday).days for row in store.rows("cost_summed_days", **week))
