@@ -30,6 +30,7 @@ from collector.model import (
 from collector.oddities import Oddities
 from collector.quarantine import Quarantine
 from collector.reader import Later, Reader
+from collector.readings import Readings, Refused
 from collector.series import IGNORED, REFUSED, LearntEnough, SeriesBook
 from collector.spool import Spool
 from collector.tenancy import Resolver
@@ -41,34 +42,6 @@ SILENT = 255
 NO_STARTS = np.empty(0, np.int64)
 GENERATION_SERIES = 1_500_000
 """Series declared before a generation is renewed: both ends keep a table of all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """Decoded samples as parallel arrays; `slots` index the `SeriesBook` they were decoded with.
-
-    `owner` numbers the native histogram a sample is part of (-1: none; None: the body has none): it
-    is taken whole or not at all. `exemplars` are the slots of the series that brought some.
-    """
-
-    slots: npt.NDArray[np.int64]
-    ts_ms: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
-    start_ms: npt.NDArray[np.int64] | None = None
-    refused: tuple[Refused, ...] = ()
-    owner: npt.NDArray[np.int64] | None = None
-    exemplars: npt.NDArray[np.int64] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Samples or rows that were not taken: how many, why, and the first one's story."""
-
-    reason: Rejection
-    count: int
-    detail: str
-    tenant: TenantId | None = None
-    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

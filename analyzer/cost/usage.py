@@ -86,20 +86,26 @@ def read_use(reader: Reader, start: datetime, end: datetime) -> Use:
 
 def _drivers(reader: Reader, start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
     """Frames (resource, tenant and the drivers) that add up to the interval."""
-    peaks = reader.rows("cost_summed_days", low=start, high=end - _DAY)
-    run = _longest_run(sorted({day for day, *_ in peaks}))
+    days = {"low": start, "high": end - _DAY}
+    run = _longest_run(sorted({row[0] for row in reader.rows("cost_summed_days", **days)}))
     if run is None:
         yield _by_hours(reader, start, end, None)
         return
     first, after = run
     edges = {"start": start, "first": first, "after": after, "end": end}
-    by_hours = _crowded(row[1:] for row in peaks if first <= row[0] < after)
-    by_hours.update(row[0] for row in reader.rows("cost_reserved"))
-    if edged := start < first or after < end:
-        by_hours |= _crowded(reader.rows("cost_edge_peaks", **edges))
-    yield _summed(reader.frame("cost_day_rows", low=first, high=after), by_hours)
+    edged = start < first or after < end
+    sums = [reader.frame("cost_day_rows", low=first, high=after)]
     if edged:
-        yield _summed(reader.frame("cost_edge_sums", **edges), by_hours)
+        sums.append(reader.frame("cost_edge_sums", **edges))
+    # After the sums: what came meanwhile may raise a peak, and then the hours are looked at.
+    by_hours = {row[0] for row in reader.rows("cost_reserved")}
+    by_hours |= _crowded(
+        row[1:] for row in reader.rows("cost_summed_days", **days) if first <= row[0] < after
+    )
+    if edged:
+        by_hours |= _crowded(reader.rows("cost_edge_peaks", **edges))
+    for rows in sums:
+        yield _summed(rows, by_hours)
     if by_hours:
         yield _by_hours(reader, start, end, sorted(by_hours))
 

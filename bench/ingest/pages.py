@@ -90,9 +90,13 @@ def page(tenants: np.ndarray, step: int) -> bytes:
     return "".join("".join(one) for one in lines.values()).encode()
 
 
-class _Ours(Partywall):
+class Scraper(Server):
+    """A server that is told to scrape these pages."""
+
     pages: Pages
 
+
+class _Ours(Scraper, Partywall):
     def start(self) -> None:
         config = self.directory / "partywall.toml"
         self.data = self.directory / "data"
@@ -112,32 +116,26 @@ def _jobs(pages: Pages) -> str:
     )
 
 
-class _Victoria(VictoriaMetrics):
-    pages: Pages
-
+class _Victoria(Scraper, VictoriaMetrics):
     def start(self) -> None:
         config = self.directory / "scrape.yml"
         config.write_text(_jobs(self.pages))
         self._serve(f"-promscrape.config={config}", "-promscrape.maxScrapeSize=100MB")
 
 
-class _Prometheus(Prometheus):
-    pages: Pages
-
+class _Prometheus(Scraper, Prometheus):
     def start(self) -> None:
         self._serve(_jobs(self.pages))
 
 
-KINDS: tuple[type[_Ours] | type[_Victoria] | type[_Prometheus], ...] = (
-    _Ours, _Victoria, _Prometheus,
-)  # fmt: skip
+KINDS: tuple[type[Scraper], ...] = (_Ours, _Victoria, _Prometheus)
 
 
-def run(kind: type[_Ours] | type[_Victoria] | type[_Prometheus], pages: Pages) -> float:
+def run(kind: type[Scraper], pages: Pages) -> float:
     """Samples a CPU second of one server, from empty."""
     directory = Path(tempfile.mkdtemp(prefix="bench-pages-"))
-    server: Server = kind(directory / kind.name)
-    server.pages = pages  # type: ignore[attr-defined]
+    server = kind(directory / kind.name)
+    server.pages = pages
     try:
         server.start()
         time.sleep(SETTLE_S)
@@ -149,30 +147,34 @@ def run(kind: type[_Ours] | type[_Victoria] | type[_Prometheus], pages: Pages) -
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--targets", type=int, default=4)
-    parser.add_argument("--tenants", type=int, default=1_000, help="of a target")
-    parser.add_argument("--reps", type=int, default=3)
-    args = parser.parse_args()
-    pages = Pages(args.targets, args.tenants)
-    kinds = [kind for kind in KINDS if kind is _Ours or shutil.which(kind.program)]
+def compare(targets: int, tenants: int, reps: int) -> None:
+    """Every installed server in turn, and our ratio to each."""
+    pages = Pages(targets, tenants)
+    kinds = [kind for kind in KINDS if not kind.program or shutil.which(kind.program)]
     found: dict[str, list[float]] = {kind.name: [] for kind in kinds}
     try:
-        for _ in range(args.reps):
+        for _ in range(reps):
             for kind in kinds:
                 found[kind.name].append(run(kind, pages))
     finally:
         pages.close()
-    print(f"{args.targets} targets x {args.tenants:,} tenants x {SERIES} series, once a second")
+    print(f"{targets} targets x {tenants:,} tenants x {SERIES} series, once a second")
     print("| server | samples/CPU-s | all runs | partywall's beside it |")
     print("|---|---|---|---|")
     for name, rates in found.items():
         each = ", ".join(f"{rate / 1000:,.0f}" for rate in rates)
-        beside = statistics.median(
-            a / b for a, b in zip(found["partywall"], rates, strict=True)
-        )  # fmt: skip
+        pairs = zip(found["partywall"], rates, strict=True)
+        beside = statistics.median(ours / theirs for ours, theirs in pairs)
         print(f"| {name} | {statistics.median(rates) / 1000:,.0f} k | {each} | {beside:.2f}x |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--targets", type=int, default=8)
+    parser.add_argument("--tenants", type=int, default=2_000, help="of a target")
+    parser.add_argument("--reps", type=int, default=3)
+    args = parser.parse_args()
+    compare(args.targets, args.tenants, args.reps)
 
 
 if __name__ == "__main__":

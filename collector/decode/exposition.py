@@ -15,9 +15,9 @@ from types import ModuleType
 import numpy as np
 
 from collector.decode.compression import Plain
-from collector.intake import Readings, Refused
 from collector.keys import KeyIndex, page_loops
 from collector.model import Rejected, Rejection
+from collector.readings import Readings, Refused
 from collector.series import LONG_KEY, REPEATED, Origin, SeriesBook, short_key
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -39,8 +39,7 @@ def decode(
     """Read a whole page; a line that cannot be read is refused by its number, the rest is kept.
 
     A line without a timestamp gets `now_ms`. OpenMetrics timestamps are seconds, text ones
-    milliseconds. Raises Rejected: TOO_MANY_FIELDS beyond `max_series` lines, MALFORMED when the
-    page is not UTF-8.
+    milliseconds. Raises Rejected(TOO_MANY_FIELDS) beyond `max_series` lines.
     """
     if body.count(b"\n") >= max_series:
         raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {max_series} lines on the page")
@@ -74,15 +73,8 @@ def _compiled(loops: ModuleType, body: bytes, index: KeyIndex, page: _Page) -> R
         if taken is not None and taken[1] == key and page.is_kept(taken[0]):
             learnt.append((start, end, taken[0]))
     known = np.array(learnt, np.int64).reshape(-1, 3)
-    index.remember(Plain.of(body).room, known[:, :2].copy(), known[:, 2].copy())
-    rest = page.readings()
-    return Readings(
-        np.concatenate([found.slots, rest.slots]),
-        np.concatenate([found.ts_ms, rest.ts_ms]),
-        np.concatenate([found.values, rest.values]),
-        None,
-        rest.refused,
-    )
+    index.remember(plain.room, known[:, :2].copy(), known[:, 2].copy())
+    return found.followed_by(page.readings())
 
 
 class _Page:

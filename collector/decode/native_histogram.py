@@ -27,8 +27,8 @@ import numpy as np
 
 from collector.decode.exponential import bounds_in, folded
 from collector.decode.protobuf import BYTES, FIXED64, VARINT, fields, malformed, signed, varint
-from collector.intake import Readings
 from collector.model import BUCKETS, Rejected, Rejection
+from collector.readings import Readings
 from collector.series import IGNORED, Origin, SeriesBook, short_key
 from collector.tenancy import Claim
 

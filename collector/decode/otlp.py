@@ -19,9 +19,9 @@ from collector.admission import STALE_BITS, check_labels
 from collector.config import LimitSettings
 from collector.decode.exponential import bounds_in, folded
 from collector.decode.protobuf import MOST_BAD
-from collector.intake import Readings, Refused
 from collector.model import MeterKind, Rejected, Rejection
 from collector.oddities import ODD_BOUNDS
+from collector.readings import Readings, Refused
 from collector.series import Labels, Origin, SeriesBook, short_key
 from collector.tenancy import Claim
 

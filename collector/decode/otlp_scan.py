@@ -16,9 +16,9 @@ from collector.decode import otlp, otlp_protobuf
 from collector.decode.compression import Plain
 from collector.decode.otlp import MAX_SAMPLES, Metric, Sink
 from collector.decode.otlp_protobuf import GAUGE, HISTOGRAM, MAX_ENTRIES, SUM, Body, Spans
-from collector.intake import Readings
 from collector.keys import PAD, Group, point_loops
 from collector.model import Rejected, Rejection
+from collector.readings import Readings
 from collector.series import Origin, SeriesBook
 from collector.tenancy import Claim
 
@@ -140,12 +140,9 @@ class _Reader:
         rest, count = self._sink.readings(), self._found
         if count + len(rest.slots) > MAX_SAMPLES:
             raise Rejected(Rejection.TOO_MANY_FIELDS, f"more than {MAX_SAMPLES} samples: split it")
-        after = np.zeros(len(rest.slots), np.int64) if rest.start_ms is None else rest.start_ms
-        starts = np.concatenate([self._start_ms[:count], after])
-        return Readings(
-            np.concatenate([self._slots[:count], rest.slots]),
-            np.concatenate([self._ts_ms[:count], rest.ts_ms]),
-            np.concatenate([self._values[:count], rest.values]),
+        starts = self._start_ms[:count]
+        found = Readings(
+            self._slots[:count], self._ts_ms[:count], self._values[:count],
             starts if starts.any() else None,
-            rest.refused,
-        )
+        )  # fmt: skip
+        return found.followed_by(rest)

@@ -31,9 +31,9 @@ from collector.decode.protobuf import (
     text,
     varint,
 )
-from collector.intake import Readings, Refused
 from collector.keys import scan
 from collector.model import Rejected, Rejection
+from collector.readings import Readings, Refused
 from collector.series import LONG_KEY, REPEATED, Origin, SeriesBook, short_key
 
 TAIL = 18

@@ -30,9 +30,9 @@ from collector.decode.protobuf import (
     text,
     varint,
 )
-from collector.intake import Readings, Refused
 from collector.keys import PAD, SymbolIndex, scan
 from collector.model import Rejected, Rejection
+from collector.readings import Readings, Refused
 from collector.series import REPEATED, Origin, SeriesBook, short_key
 
 _ZERO = struct.pack("<d", 0.0)
@@ -304,24 +304,7 @@ class _Reader:
             starts if starts.any() else None,
             tuple(self._refused.values()),
         )
-        return self._native.joined(_after(before, found) if before else found, self._exemplars)
-
-
-def _after(first: Readings, then: Readings) -> Readings:
-    starts = None
-    if first.start_ms is not None or then.start_ms is not None:
-        starts = np.concatenate([_starts(first), _starts(then)])
-    return Readings(
-        np.concatenate([first.slots, then.slots]),
-        np.concatenate([first.ts_ms, then.ts_ms]),
-        np.concatenate([first.values, then.values]),
-        starts,
-        then.refused,
-    )
-
-
-def _starts(one: Readings) -> Ints:
-    return np.zeros(len(one.slots), np.int64) if one.start_ms is None else one.start_ms
+        return self._native.joined(before.followed_by(found) if before else found, self._exemplars)
 
 
 def _labels(parts: list[bytes]) -> dict[str, str]:

@@ -21,7 +21,6 @@ from collector.decode.arrow_size import unpacked_bytes
 from collector.decode.buckets import Buckets, bucketed
 from collector.decode.compression import too_large
 from collector.decode.protobuf import MOST_BAD
-from collector.intake import Refused
 from collector.model import (
     BUCKETS,
     USAGE_SCHEMA,
@@ -31,6 +30,7 @@ from collector.model import (
     ResourceId,
     TenantId,
 )
+from collector.readings import Refused
 
 NDJSON = "application/x-ndjson"
 ARROW = "application/vnd.apache.arrow.stream"

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from collector.config import LimitSettings, TenancySettings
 from collector.decode import otlp, otlp_json, otlp_scan
 from collector.decode.compression import inflate
-from collector.intake import Accepted, Intake, Readings
+from collector.intake import Accepted, Intake
 from collector.model import Rejected, Rejection
+from collector.readings import Readings
 from collector.series import SeriesBook
 from collector.tenancy import Claim
 from collector.wire import Reply, Request, media_type_of, problem

@@ -8,8 +8,9 @@ from functools import partial as bind
 from collector.config import LimitSettings
 from collector.decode import remote_write, remote_write_v2
 from collector.decode.compression import Unpacker
-from collector.intake import Accepted, Decode, Intake, Readings
+from collector.intake import Accepted, Decode, Intake
 from collector.model import Rejected, Rejection
+from collector.readings import Readings
 from collector.series import Origin, SeriesBook
 from collector.tenancy import Claim
 from collector.wire import Reply, Request, partial, problem

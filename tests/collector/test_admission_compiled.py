@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from collector import loops
 from collector.app import Collector
 from collector.config import LimitSettings, MeterRule
-from collector.intake import ADMIT, Readings
+from collector.intake import ADMIT
 from collector.model import Column
+from collector.readings import Readings
 from collector.series import Origin, SeriesBook
 from tests.collector.frames import plains
 from tests.collector.rooms import collector

@@ -20,7 +20,7 @@ from collector import series as series_room
 from collector import wire
 from collector.app import Collector
 from collector.config import LimitSettings
-from collector.intake import Readings
+from collector.readings import Readings
 from collector.series import SeriesBook
 from collector.wire import Receive
 from tests.collector.rooms import client, collector, readings

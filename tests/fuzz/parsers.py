@@ -22,8 +22,8 @@ from collector.decode import (
 )
 from collector.decode.compression import Plain, Unpacker, inflate
 from collector.decode.usage import Reading, Rows, decode_arrow, decode_ndjson
-from collector.intake import Readings
 from collector.model import Rejected
+from collector.readings import Readings
 from collector.series import LearntEnough, Origin
 from collector.tenancy import ANYONE, Resolver
 from tests.collector.books import book

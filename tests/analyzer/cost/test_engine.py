@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,13 +20,6 @@ from tests.analyzer.cost.reference import reference
 HOUR_US = 3_600_000_000
 SHARDS = ("db:shard-1", "db:shard-2")
 ONE = CostSettings(prices=(Price("db:shard-1", per_hour="1.00"),))
-
-
-@pytest.fixture(scope="module")
-def shelf() -> Iterator[Store]:
-    store = Store.open(None)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -31,13 +30,6 @@ SHARES = Policy(
 )  # fmt: skip
 CAPPED = Policy("cap", "capped", cap_percent="10")
 BY_COUNT = Policy("ops", "by_driver", driver="count")
-
-
-@pytest.fixture(scope="module")
-def shelf() -> Iterator[Store]:
-    store = Store.open(None)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzer.cost.usage import Use, read_use
 from analyzer.store.database import Store
+from analyzer.store.reader import Reader
 from analyzer.usage import rollup
 from analyzer.usage.rollup import RetentionSettings
 from tests.analyzer.cost import house
@@ -18,13 +19,6 @@ from tests.analyzer.cost.house import CAST, MONDAY, WEEK, Hour, add, place, reso
 
 HOUR_US = 3_600_000_000
 SHARDS = ("db:shard-1", "db:shard-2", "db:shard-3")
-
-
-@pytest.fixture(scope="module")
-def shelf() -> Iterator[Store]:
-    store = Store.open(None)
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -133,6 +127,24 @@ def test_an_hour_that_fills_up_late_is_scaled_down(store) -> None:
     assert said(used(store))[SHARDS[0]][0][1] == HOUR_US
     add(store, [Hour(3, "globex", SHARDS[0], HOUR_US)])
     sum_days(store, [0])
+    rows = said(used(store))[SHARDS[0]]
+    assert [(row[0], row[1]) for row in rows] == [("acme", HOUR_US // 2), ("globex", HOUR_US // 2)]
+
+
+def test_what_comes_between_sums_and_peaks_is_scaled_down(store, monkeypatch) -> None:
+    resource(store, SHARDS[0], 1.0)
+    add(store, [Hour(3, "acme", SHARDS[0], HOUR_US)])
+    sum_days(store, [0])
+    frame = Reader.frame
+
+    def late(reader: Reader, name: str, /, **given: object) -> pl.DataFrame:
+        found = frame(reader, name, **given)
+        if name == "cost_day_rows":
+            add(store, [Hour(3, "globex", SHARDS[0], HOUR_US)])
+            sum_days(store, [0])
+        return found
+
+    monkeypatch.setattr(Reader, "frame", late)
     rows = said(used(store))[SHARDS[0]]
     assert [(row[0], row[1]) for row in rows] == [("acme", HOUR_US // 2), ("globex", HOUR_US // 2)]
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from collector import loops
 from collector.decode.compression import Plain
 from collector.decode.remote_write import decode
-from collector.intake import Readings
 from collector.keys import SCAN, KeyIndex
+from collector.readings import Readings
 from collector.series import SeriesBook
 from tests.collector.books import book
 from tests.collector.decode.twins import ORIGIN, Said, T, told

@@ -16,9 +16,9 @@ from collector.config import LimitSettings
 from collector.decode import otlp_scan
 from collector.decode.compression import Plain
 from collector.decode.otlp import Sink
-from collector.intake import Readings
 from collector.keys import POINTS, SCAN, Contexts, PointIndex
 from collector.model import Rejected
+from collector.readings import Readings
 from collector.series import SeriesBook
 from collector.tenancy import ANYONE
 from tests.collector.books import book

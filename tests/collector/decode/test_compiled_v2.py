@@ -16,8 +16,8 @@ from collector.config import LimitSettings
 from collector.decode import remote_write_v2
 from collector.decode.compression import Plain
 from collector.decode.remote_write_v2 import decode
-from collector.intake import Readings
 from collector.keys import SCAN
+from collector.readings import Readings
 from collector.series import SeriesBook
 from tests.collector.books import book
 from tests.collector.decode.twins import ORIGIN, T, Twins, told

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from collector.decode.exposition import decode, labels_of
-from collector.intake import Readings
 from collector.model import Rejected, Rejection
+from collector.readings import Readings
 from collector.series import Origin, SeriesBook
 from tests.collector.books import book
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from collector.decode.compression import Plain
 from collector.decode.remote_write import decode
-from collector.intake import Readings
 from collector.model import Rejected, Rejection
+from collector.readings import Readings
 from collector.series import Origin, SeriesBook
 from tests.collector.books import book
 from tests.collector.senders import STALE, field, sample, series, varint, write_request

@@ -9,8 +9,8 @@ from collector.config import LimitSettings
 from collector.decode import remote_write
 from collector.decode.compression import Plain
 from collector.decode.remote_write_v2 import decode
-from collector.intake import Readings
 from collector.model import Rejected, Rejection
+from collector.readings import Readings
 from collector.series import Origin, SeriesBook
 from tests.collector.books import book
 from tests.collector.senders import STALE, SymbolTable, field, sample, series, varint, write_request

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collector import loops
-from collector.intake import Readings
 from collector.model import Rejected
+from collector.readings import Readings
 from collector.series import Origin, SeriesBook
 from tests.collector.books import book
 from tests.collector.senders import field

@@ -34,17 +34,10 @@ TERMS = CostSettings(prices=(Price(SHARD, "1"),), bill_rules=RULES)
 TABLES = ("bills", "bill_lines", "bill_scopes", "bill_bad_rows", "bill_withdrawals")
 
 
-@pytest.fixture(scope="module")
-def shelf_() -> Iterator[Store]:
-    store = Store.open(None)
-    yield store
-    store.close()
-
-
 @pytest.fixture
-def store(shelf_: Store) -> Store:
-    clear(shelf_)
-    return shelf_
+def store(shelf: Store) -> Store:
+    clear(shelf)
+    return shelf
 
 
 def clear(store: Store) -> None:
@@ -274,27 +267,27 @@ LONG = settings(deadline=None, suppress_health_check=[HealthCheck.function_scope
 
 @given(bills(), st.sampled_from(["UTC", "Europe/Berlin", "America/Santiago"]))
 @settings(LONG, max_examples=6)
-def test_the_statements_of_all_weeks_sum_to_the_bill(shelf_, data, zone):
-    sums_to_the_bill(shelf_, data, zone)
+def test_the_statements_of_all_weeks_sum_to_the_bill(shelf, data, zone):
+    sums_to_the_bill(shelf, data, zone)
 
 
 @pytest.mark.soak
 @given(bills(), st.sampled_from(["UTC", "Europe/Berlin", "America/Santiago"]))
 @settings(LONG, max_examples=2000)
-def test_the_statements_of_all_weeks_sum_to_the_bill_two_thousand_times(shelf_, data, zone):
-    sums_to_the_bill(shelf_, data, zone)
+def test_the_statements_of_all_weeks_sum_to_the_bill_two_thousand_times(shelf, data, zone):
+    sums_to_the_bill(shelf, data, zone)
 
 
 @given(bills(), st.lists(moments, min_size=2, max_size=6, unique=True))
 @settings(LONG, max_examples=10)
-def test_any_cut_of_the_time_sums_to_the_whole(shelf_, data, cuts):
-    clear(shelf_)
-    put(shelf_, read_bill(data))
+def test_any_cut_of_the_time_sums_to_the_whole(shelf, data, cuts):
+    clear(shelf)
+    put(shelf, read_bill(data))
     terms = CostSettings(bill_rules=RULES)
     ends = [datetime(2026, 9, 1, tzinfo=UTC), *sorted(cuts), datetime(2028, 1, 1, tzinfo=UTC)]
 
     def total(a: datetime, b: datetime) -> Decimal:
-        with shelf_.reader() as reader:
+        with shelf.reader() as reader:
             due = bills_due(reader, a, b, terms)
         return Decimal(sum(c.quanta for c in due.charges)).scaleb(-due.scale)
 
